@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ * metric.h
+ *	  Scores of predictions, in memory.
+ *
+ * Classification takes n × K probabilities, row-major; labels are classes.
+ * weights may be NULL.
+ *-------------------------------------------------------------------------
+ */
+#ifndef WF_METRIC_H
+#define WF_METRIC_H
+
+#include "core/host.h"
+
+double		wf_accuracy(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes);
+/* Mean of -log p of the true class, p clipped to [1e-15, 1]. */
+double		wf_log_loss(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes);
+/* Mean over classes of F1; classes that neither occur nor are predicted are skipped. */
+double		wf_macro_f1(WfHost *host, const uint16_t *label, const double *p, const float *w, size_t n, int n_classes);
+/* Two classes: mean (p1 - y)²; more: sum over classes. */
+double		wf_brier(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes);
+/* Area under the ROC curve of score for label 1, ties by half; NaN with one class only. */
+double		wf_auc(WfHost *host, const uint8_t *positive, const double *score, const float *w, size_t n);
+/* Area under precision and recall, step-wise as in scikit-learn. */
+double		wf_average_precision(WfHost *host, const uint8_t *positive, const double *score, const float *w, size_t n);
+/* Expected calibration error of the top probability over equal-width bins. */
+double		wf_ece(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes, int bins);
+double		wf_r2(const double *y, const double *f, const float *w, size_t n);
+double		wf_mae(const double *y, const double *f, const float *w, size_t n);
+double		wf_rmse(const double *y, const double *f, const float *w, size_t n);
+
+#endif							/* WF_METRIC_H */

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ * compat.h
+ *	  PostgreSQL 14 to 18: every version shim of wfml stands here.
+ *-------------------------------------------------------------------------
+ */
+#ifndef WFML_COMPAT_H
+#define WFML_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 140000
+#error "wfml needs PostgreSQL 14 or later"
+#endif
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/guc.h"
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 15: reserved prefix; before: the same check under another name. */
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* 15: set-returning functions in materialize mode. */
+#if PG_VERSION_NUM < 150000
+extern void wfml_init_materialized_srf(FunctionCallInfo fcinfo);
+#define InitMaterializedSRF(fcinfo, flags) wfml_init_materialized_srf(fcinfo)
+#endif
+
+/* 17: search_path for stored code. */
+#if PG_VERSION_NUM < 170000
+#define RestrictSearchPath() \
+	((void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false))
+#endif
+
+/* 18: name and version in the module's magic block. */
+#if PG_VERSION_NUM >= 180000
+#define WFML_MODULE_MAGIC(VERSION) PG_MODULE_MAGIC_EXT(.name = "wfml", .version = VERSION)
+#else
+#define WFML_MODULE_MAGIC(VERSION) PG_MODULE_MAGIC
+#endif
+
+#endif							/* WFML_COMPAT_H */

@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ * input.h
+ *	  Values of SQL types into cells and features; rows and JSON into the
+ *	  feature vector of a model.
+ *
+ * One converter per column, chosen once from its type, serves training (the
+ * dictionary grows) and prediction (the dictionary is the model's).
+ *-------------------------------------------------------------------------
+ */
+#ifndef WFML_INPUT_H
+#define WFML_INPUT_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "core/frame.h"
+#include "core/model.h"
+#include "core/schema.h"
+
+/* How a SQL type becomes a column kind; false: no feature. */
+extern bool wfml_type_kind(Oid type, WfColumnKind *kind);
+
+/* A converter from Datums of one type. */
+typedef struct WfmlConverter WfmlConverter;
+struct WfmlConverter
+{
+	/* NUMBER, BOOLEAN: the value; NULL is the caller's business */
+	double		(*number) (WfmlConverter *c, Datum value);
+	/* TIMESTAMP, DATE, TIME: days since 2000-01-01 local, microseconds of the day; false: infinite */
+	bool		(*time) (WfmlConverter *c, Datum value, int64 *days, int64 *usec);
+	/* CATEGORY: bytes in fixed formatting (DateStyle and the like never matter) */
+	const char *(*text) (WfmlConverter *c, Datum value, size_t *length);
+	Oid			type;
+	WfColumnKind kind;
+	/* arrays: the element's converter and array layout */
+	WfmlConverter *element;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	FmgrInfo	out;			/* CATEGORY through the output function */
+	pg_tz	   *zone;			/* timestamptz */
+};
+
+/* In cxt; zone is the model's (NULL: session's). */
+extern WfmlConverter *wfml_converter_create(Oid type, pg_tz *zone, MemoryContext cxt);
+
+/* ---- rows of a tuple descriptor into features of a model ---- */
+
+typedef struct WfmlRowMap WfmlRowMap;
+
+/*
+ * Match the model's columns by name against desc.  Missing or incompatible
+ * columns: one ERROR (42703 / 42804) naming all of them; a descriptor with
+ * names f1, f2, … (ROW(a, b)) gets the HINT to use a sub-select.
+ */
+extern WfmlRowMap *wfml_rowmap_create(const WfModel *model, const char *model_name,
+									  TupleDesc desc, MemoryContext cxt);
+/* Largest attribute number needed. */
+extern int	wfml_rowmap_max_attno(const WfmlRowMap *map);
+/* x: n_features floats. */
+extern void wfml_rowmap_slot(WfmlRowMap *map, TupleTableSlot *slot, float *x);
+extern void wfml_rowmap_heap(WfmlRowMap *map, HeapTupleHeader row, float *x);
+
+/* ---- JSON into features ---- */
+
+typedef struct WfmlJsonMap WfmlJsonMap;
+
+extern WfmlJsonMap *wfml_jsonmap_create(const WfModel *model, const char *model_name, MemoryContext cxt);
+/* An object; absent keys: ERROR naming all of them. */
+extern void wfml_jsonmap_features(WfmlJsonMap *map, Jsonb *object, float *x);
+
+/* The model's time zone (section "ZONE": its name), for timestamptz. */
+extern pg_tz *wfml_model_zone(const WfModel *model);
+
+/*
+ * The value of a column as text for explain(): from the features vector, e.g.
+ * "39", "Bachelors", "(missing)", "true", for a time column its parts' main
+ * value.  In CurrentMemoryContext.
+ */
+extern char *wfml_feature_text(const WfModel *model, uint32_t feature, const float *x);
+
+#endif							/* WFML_INPUT_H */

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ * pghost.h
+ *	  The server as the core's host: a MemoryContext, interrupts, ereport.
+ *-------------------------------------------------------------------------
+ */
+#ifndef WFML_PGHOST_H
+#define WFML_PGHOST_H
+
+#include "postgres.h"
+
+#include "core/host.h"
+
+/* A host bound to a context; it lives in that context and dies with it. */
+extern WfHost *wfml_host_create(MemoryContext context);
+extern MemoryContext wfml_host_context(WfHost *host);
+/* SQLSTATE of a core error. */
+extern int	wfml_sqlstate(WfCode code);
+
+#endif							/* WFML_PGHOST_H */
