@@ -119,7 +119,10 @@ typedef struct WfAlgorithm
 	void		(*predict) (const void *opened, const float *x, double *out);
 	/* n rows, row-major n × n_features; out n × n_outputs. */
 	void		(*predict_block) (const void *opened, const float *x, size_t n, double *out);
-	/* Raw outputs of a row of the data set, while training. */
+	/*
+	 * Raw outputs of a row of the data set, while training: record points to
+	 * the row's bins, or, in layout VALUES, to its floats.
+	 */
 	void		(*score_row) (const void *opened, const WfDataset *data, const uint8_t *record, uint32_t id, double *out);
 	/*
 	 * Contributions of each feature to raw output "output" for the row x; phi

@@ -42,6 +42,7 @@
  *	"STRS"  bytes of all strings, each followed by a NUL
  *	"IMPO"  WfImportance[columns]
  *	"HIST"  drift histograms: uint32[12 × features], see WfHistogram
+ *	"CWGT"  double[classes]: class weights of training (absent: none)
  *	"ZONE"  name of the training time zone
  *	"SEEN"  filter of the training rows' hashes (absent when too small to matter)
  *	and the algorithm's own ("TREE", "LINR").
@@ -52,6 +53,7 @@
 
 #include "core/algorithm.h"
 #include "core/host.h"
+#include "core/output.h"
 #include "core/schema.h"
 
 #define WF_MODEL_MAGIC "WFMODEL\n"
@@ -139,7 +141,10 @@ typedef struct WfImportance
 	double		permutation;	/* loss of the metric when the column is shuffled; NaN: not measured */
 } WfImportance;
 
-/* Per feature: counts of training rows in 10 groups of bins of about equal mass, then missing, then rows in all. */
+/*
+ * Per feature: counts of training rows in 10 groups of bins (bin b is in group
+ * b * 10 / n_bins), then missing, then rows in all.
+ */
 #define WF_HISTOGRAM_GROUPS 10
 
 typedef struct WfModel
@@ -156,6 +161,7 @@ typedef struct WfModel
 	const WfStringRecord *labels;
 	const char *strings;
 	const WfImportance *importance; /* NULL when absent */
+	WfOutputRule output;		/* link, class weights (section CWGT), calibration */
 	WfShape		shape;
 	void	   *opened;			/* the algorithm's run-time form */
 } WfModel;
@@ -172,6 +178,7 @@ typedef struct WfModelParts
 	WfCalibration calibration;
 	double		calibration_a;
 	double		calibration_b;
+	const double *class_weight; /* n_classes, or NULL */
 	double		lower;			/* NaN: none */
 	double		upper;
 	uint64_t	training_rows;
