@@ -14,10 +14,10 @@
  * sequence of 32-bit words in preorder; all splits say "slot's bin <= bin
  * goes left".
  *
- *	narrow ensembles (slots < 255)
- *	  split    [slot:8 | bin:8 | skip:16]   right child skip words after this
- *	           word, left child next; skip = 0: a word with the 32-bit skip follows,
- *	           then the left child
+ *	narrow ensembles (at most 254 slots)
+ *	  split    [slot:8 | bin:8 | skip:16]   right child at this word's index +
+ *	           skip, left child next; skip = 0: a word with the 32-bit skip
+ *	           (from the split's first word as well) follows, then the left child
  *	  category the same with bin = 0; then (after the skip word, if any) a word
  *	           with the index of the tree's bitset: bit of the bin set = left
  *	  leaf     [255:8 | payload:24]
@@ -25,8 +25,10 @@
  *	  split    [slot:16 | bin:8 | 0:8] [skip:32], category: one more word
  *	  leaf     [65535:16 | 0:16] [payload:32]
  *
- *	The lowest byte (wide: 16 bits) of the word is the slot.  Whether a slot is
- *	a category's stands in slot_kind.  Payload of a leaf: for ensembles with
+ *	Fields are named from the lowest bits: the lowest byte (wide: 16 bits) of
+ *	the word is the slot.  Whether a slot is a category's stands in slot_flags.
+ *	A number's split has bin 0..254; its last bin (n_bins - 1) parts present
+ *	values from missing ones.  Payload of a leaf: for ensembles with
  *	value leaves, an index into the tree's float values; for classes, c < K: a
  *	pure leaf of class c, else K + index of the tree's distributions (K floats
  *	each that sum to 1; with two classes 1 float, P(class 1)).
@@ -48,6 +50,14 @@
 
 #include "core/dataset.h"
 #include "core/host.h"
+
+#define WF_NARROW_SLOTS 254
+#define WF_LEAF_BYTE 255
+#define WF_NO_SLOT 65535
+#define WF_MAX_SHORT_SKIP 65535
+/* Payloads of narrow leaves have 24 bits. */
+#define WF_MAX_PAYLOAD ((UINT32_C(1) << 24) - 1)
+#define WF_MAX_TREE_WORDS INT32_MAX
 
 /* One node as a grower made it; children follow in any order, root is 0. */
 typedef struct WfGrownNode
@@ -81,8 +91,8 @@ typedef enum WfLeafKind
 
 typedef enum WfCombine
 {
-	WF_COMBINE_SUM = 0,			/* base + sum of leaves; tree t adds to output t % n_outputs */
-	WF_COMBINE_MEAN = 1			/* mean over trees, every tree gives all outputs */
+	WF_COMBINE_SUM = 0,			/* base + sum of value leaves; tree t adds to output t % n_outputs */
+	WF_COMBINE_MEAN = 1			/* mean over trees, every tree gives all outputs; no base */
 } WfCombine;
 
 /* Which slots exist: a property of the data set, the same for every tree. */
@@ -100,8 +110,10 @@ typedef struct WfSlots
 #define WF_SLOT_MISSING_LEFT 2
 
 /*
- * Slots for a data set: one per feature, and one more for each number feature
- * with missing values.  From the host.
+ * Slots for a data set: slot f for feature f, and after them one more for each
+ * number feature with missing values.  A split that wants missing to go left
+ * on a feature without such a slot is stored as missing right; growers look at
+ * left_slot so that this never changes their rows.  From the host.
  */
 WfSlots    *wf_slots_create(WfHost *host, uint32_t d, const uint8_t *is_category, const uint8_t *has_missing);
 
@@ -119,13 +131,19 @@ typedef struct WfTreeEntry
 	uint32_t	depth;			/* splits on the longest path */
 } WfTreeEntry;
 
-/* A packed tree in one block of bytes: WfTreeEntry (offsets 0), words, ratios, bitsets, floats. */
+/*
+ * Append a tree to out as one block of bytes (out is first padded to a
+ * multiple of 8) and return the block's length, a multiple of 8.  The block
+ * may be copied anywhere: WfTreeEntry (offsets 0), bitsets, words, floats,
+ * ratios.  Temporary memory: 12 bytes a node.
+ */
 size_t		wf_tree_pack(WfBytes *out, const WfSlots *slots, WfLeafKind leaf, int n_classes,
 						 const WfGrownTree *tree);
 
 /*
- * The whole section from packed trees, in order.  trees[i] points to what
- * wf_tree_pack() wrote.  base: n_outputs values (NULL: zeros).
+ * Append the whole section made of packed trees, in order, at the next
+ * multiple of 64.  trees[i] points to what wf_tree_pack() wrote (any
+ * alignment).  base: n_outputs values (NULL: zeros), for WF_COMBINE_SUM.
  */
 void		wf_ensemble_write(WfBytes *out, const WfSlots *slots, WfLeafKind leaf, WfCombine combine,
 							  int n_classes, int n_outputs, const double *base,
