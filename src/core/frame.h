@@ -40,7 +40,11 @@ typedef union WfCell
 typedef struct WfRowExtra
 {
 	double		target;			/* regression: the value; classification: code in the label dictionary */
-	uint64_t	target_hash;	/* hash of the label's bytes; 0 for regression */
+	/*
+	 * What stands for the target in the row's hash: the hash of a label's
+	 * bytes, because codes depend on the order of rows; 0: the target itself.
+	 */
+	uint64_t	target_hash;
 	double		weight;
 	uint64_t	group;			/* hash of the group column's value */
 	double		time;			/* order under validation "time" */
@@ -86,6 +90,11 @@ uint64_t	wf_frame_n_missing(const WfFrame *frame, int cell);
 
 /* Extras of row r, in order of arrival. */
 double		wf_frame_target(const WfFrame *frame, uint64_t row);
+/*
+ * Replace a target (codes by values, once an integer target turns out to have
+ * more than two distinct values); the row's hash stays as it is.
+ */
+void		wf_frame_set_target(WfFrame *frame, uint64_t row, double target);
 double		wf_frame_weight(const WfFrame *frame, uint64_t row);
 uint64_t	wf_frame_group(const WfFrame *frame, uint64_t row);
 double		wf_frame_time(const WfFrame *frame, uint64_t row);
