@@ -1,20 +1,71 @@
-# wfml: see README.md.  "make demo" and "make test" do everything.
+# wfml: machine learning in SQL.  "make demo" and "make test" need nothing
+# else; see README.md.
+#
+#   make                 the library and the install script
+#   make install         into the server that PG_CONFIG belongs to
+#   make test            everything, in a throw-away cluster of its own
+#   make demo            a tour on real data; then "make psql", "make demo-stop"
+#   make installcheck    regression and isolation tests in a running server
+#   make unit            the core alone, under ASan and UBSan
+#   make lint fuzz coverage bench
 
 EXTENSION = wfml
 MODULE_big = wfml
-EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" wfml.control)
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" wfml.control)
 
 CORE_SRCS = $(sort $(wildcard src/core/*.c))
 PG_SRCS = $(sort $(wildcard src/pg/*.c))
 OBJS = $(CORE_SRCS:.c=.o) $(PG_SRCS:.c=.o)
 
-# The pieces of the install script, in order.
-SQL_PIECES = $(addprefix src/pg/, $(shell sed '/^\#/d' src/pg/pieces))
+# The install script is made of the pieces beside the C, in the order of
+# src/pg/pieces; a released one is never changed again.
+SQL_PIECES := $(patsubst %,src/pg/%.sql,$(basename $(shell sed 's/\#.*//' src/pg/pieces)))
+INSTALL_SQL = sql/wfml--$(EXTVERSION).sql
 
-DATA = $(wildcard sql/wfml--*.sql)
-PG_CPPFLAGS = -I$(srcdir)/src
+DATA = $(sort $(INSTALL_SQL) $(wildcard sql/wfml--*.sql))
+PG_CPPFLAGS = -Isrc
 # Deterministic arithmetic: no fused multiply-add unless a kernel says so.
-PG_CFLAGS = -std=gnu11 -ffp-contract=off -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-declaration-after-statement -MMD -MP
+PG_CFLAGS = -std=gnu11 -ffp-contract=off -Wextra -Wno-unused-parameter -Wno-declaration-after-statement -MMD -MP
+
+# ---- tests in a server -----------------------------------------------------
+
+# In the order of a tour; "make lint" finds a file that is not listed.
+REGRESS = $(shell sed 's/\#.*//' test/regress_schedule)
+ISOLATION = $(shell sed 's/\#.*//' test/isolation/schedule)
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
+# The clusters of TAP tests refuse to run as root.
+TAP_TESTS = $(if $(filter 0,$(shell id -u)),,$(shell perl -MIPC::Run -e 'print 1' 2>/dev/null))
+PROVE_TESTS = test/t/*.pl
+
+EXTRA_CLEAN = build results output_iso tmp_check log regression.diffs regression.out \
+	$(wildcard src/core/*.d src/pg/*.d)
+
+# No bitcode: nothing here gains from inlining, and its compiler flags are
+# not ours (-ffp-contract).
+override with_llvm := no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+else
+srcdir = .
+all install installcheck uninstall:
+	@echo "the server's development files are missing: install postgresql-server-dev-NN, or set PG_CONFIG" >&2; exit 1
+clean:
+	rm -rf $(EXTRA_CLEAN) $(OBJS)
+.PHONY: all install installcheck uninstall clean
+endif
+
+# The core is no part of the library's interface.
+src/core/%.o: override CFLAGS += -fvisibility=hidden
+
+all: $(INSTALL_SQL)
+
+$(INSTALL_SQL): $(SQL_PIECES) src/pg/pieces scripts/install-script.sh
+	scripts/install-script.sh $(SQL_PIECES) >$@.new && mv $@.new $@
+
+-include $(wildcard src/core/*.d src/pg/*.d)
 
 # ---- core without a server -------------------------------------------------
 
@@ -43,5 +94,59 @@ unit: $(UNIT_BINS)
 
 -include $(wildcard build/unit/*.d build/unit/core/*.d)
 
-.PHONY: unit
+# The core alone again for libFuzzer, and for line coverage.
+FUZZ_CC ?= clang
+FUZZ_FLAGS = -std=gnu11 -g -O1 -ffp-contract=off -Isrc -Itest/unit -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_BINS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+FUZZ_HELPERS = $(patsubst test/fuzz/%.c,build/fuzz/%.o,$(filter-out test/fuzz/fuzz_%.c,$(wildcard test/fuzz/*.c)))
+FUZZ_OBJS = $(CORE_SRCS:src/core/%.c=build/fuzz/core/%.o)
+
+build/fuzz/core/%.o: src/core/%.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+build/fuzz/%.o: test/fuzz/%.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+build/fuzz/fuzz_%: build/fuzz/fuzz_%.o $(FUZZ_HELPERS) $(FUZZ_OBJS)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lm -lpthread
+
+fuzz-build: $(FUZZ_BINS)
+
+-include $(wildcard build/fuzz/*.d build/fuzz/core/*.d)
+
+# How long each target runs.
+FUZZ_SECONDS ?= 60
+fuzz: fuzz-build
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+coverage:
+	scripts/coverage.sh
+
+lint:
+	PG_CONFIG=$(PG_CONFIG) scripts/lint.sh
+
+# ---- the whole, from an empty machine --------------------------------------
+
+test:
+	scripts/test.sh
+
+demo:
+	scripts/demo.sh start
+
+psql:
+	scripts/demo.sh psql
+
+demo-stop:
+	scripts/demo.sh stop
+
+bench:
+	bench/run.sh $(BENCH)
+
+# What the scripts need to know.
+list-%:
+	@echo $($*)
+
+.PHONY: unit fuzz fuzz-build coverage lint test demo psql demo-stop bench
 .SECONDARY:
