@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ * algorithm.c
+ *	  The table of algorithms.
+ *-------------------------------------------------------------------------
+ */
+#include "core/algorithm.h"
+
+#include <string.h>
+
+#include "core/boosting.h"
+#include "core/forest.h"
+#include "core/linear.h"
+#include "core/trees.h"
+
+#define BOTH_TASKS ((1u << WF_REGRESSION) | (1u << WF_CLASSIFICATION))
+
+static const WfAlgorithm algorithms[] = {
+	{
+		.name = "random_forest",
+		.title = "Random forest: deep trees on bootstrap samples, their outputs averaged",
+		.tasks = BOTH_TASKS,
+		.layout = WF_LAYOUT_BINS,
+		.section = {'T', 'R', 'E', 'E'},
+		.params = wf_forest_params,
+		.payload = wf_forest_payload,
+		.train = wf_forest_train,
+		.estimate = wf_forest_estimate,
+		.open = wf_trees_open,
+		.predict = wf_trees_predict,
+		.predict_block = wf_trees_predict_block,
+		.score_row = wf_trees_score_row,
+		.explain = wf_trees_explain
+	},
+	{
+		.name = "gradient_boosting",
+		.title = "Gradient boosting: small trees, each correcting the ones before it",
+		.tasks = BOTH_TASKS,
+		.layout = WF_LAYOUT_BINS,
+		.section = {'T', 'R', 'E', 'E'},
+		.params = wf_boosting_params,
+		.payload = wf_boosting_payload,
+		.train = wf_boosting_train,
+		.estimate = wf_boosting_estimate,
+		.open = wf_trees_open,
+		.predict = wf_trees_predict,
+		.predict_block = wf_trees_predict_block,
+		.score_row = wf_trees_score_row,
+		.explain = wf_trees_explain
+	},
+	{
+		.name = "linear",
+		.title = "Linear or logistic regression with L1 and L2 penalties",
+		.tasks = BOTH_TASKS,
+		.layout = WF_LAYOUT_VALUES,
+		.section = {'L', 'I', 'N', 'R'},
+		.params = wf_linear_params,
+		.payload = wf_linear_payload,
+		.train = wf_linear_train,
+		.estimate = wf_linear_estimate,
+		.open = wf_linear_open,
+		.predict = wf_linear_predict,
+		.predict_block = wf_linear_predict_block,
+		.score_row = wf_linear_score_row,
+		.explain = wf_linear_explain
+	}
+};
+
+#define N_ALGORITHMS ((int) (sizeof(algorithms) / sizeof(algorithms[0])))
+
+const WfAlgorithm *
+wf_algorithm_get(int i)
+{
+	return i >= 0 && i < N_ALGORITHMS ? &algorithms[i] : NULL;
+}
+
+int
+wf_algorithm_count(void)
+{
+	return N_ALGORITHMS;
+}
+
+int
+wf_algorithm_find(const char *name)
+{
+	for (int i = 0; i < N_ALGORITHMS; i++)
+		if (strcmp(algorithms[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* A constant, so that an error can use it; a unit test holds it to the table. */
+const char *
+wf_algorithm_names(void)
+{
+	return "random_forest, gradient_boosting, linear";
+}
