@@ -1,0 +1,149 @@
+-- A tour of wfml on real data (test/data), run by "make demo" after
+-- test/data/load.sql.  Read it beside what it prints.
+
+\pset border 1
+\pset footer off
+\pset null '(null)'
+SET client_min_messages = notice;
+\set QUIET 1
+
+\echo
+\echo '== 1. Classification: who earns more than 50,000 dollars? (1994 US census, 48,842 people)'
+\echo
+
+CREATE EXTENSION wfml;
+
+-- One call: text, numbers and NULLs go in as they are.  A fifth of the rows
+-- is held out to measure with, then the model is fitted again on all of them.
+SELECT model, version, algorithm, task, rows, features, metric, round(score::numeric, 4) AS score,
+       round(baseline::numeric, 4) AS baseline, round(seconds::numeric, 2) AS seconds, size
+FROM wfml.train('income', 'gradient_boosting',
+                $$SELECT * FROM data.adult WHERE split = 'train'$$, target => 'income');
+
+\echo '-- Its metrics beside those of the trivial answer "always the more frequent label":'
+SELECT metric, round(value::numeric, 4) AS value, round(baseline::numeric, 4) AS baseline, split
+FROM wfml.metrics('income');
+
+\echo '-- The standard test set, 16,281 people it has never seen; a prediction is an expression:'
+SELECT count(*) AS people,
+       round(avg((wfml.classify('income', a) = a.income)::int), 4) AS accuracy,
+       round(avg((a.income = '<=50K')::int), 4) AS always_the_same
+FROM data.adult a
+WHERE split = 'test';
+
+\echo '-- Label and confidence, for some of them:'
+SELECT a.age, a.education, a.occupation, a.hours_per_week AS hours, a.income AS truth,
+       p.label, round(p.confidence::numeric, 3) AS confidence
+FROM (SELECT * FROM data.adult WHERE split = 'test' LIMIT 6) a,
+     LATERAL wfml.predict_detail('income', a.*) p;
+
+\echo '-- Why? The prediction of the third of them, taken apart (exact TreeSHAP, in log-odds;'
+\echo '-- the rows add up to the model''s output):'
+SELECT e.feature, e.value, round(e.contribution::numeric, 3) AS contribution,
+       CASE WHEN e.feature = '(base)' THEN ''
+            ELSE rpad(lpad(repeat('█', greatest(round(-8 * e.contribution), 0)::int), 16), 16) || '│' ||
+                 repeat('█', greatest(round(8 * e.contribution), 0)::int)
+       END AS "          less  │  more than 50K"
+FROM (SELECT * FROM data.adult WHERE split = 'test' LIMIT 1 OFFSET 2) a,
+     LATERAL wfml.explain('income', a.*) e
+WHERE e.feature = '(base)' OR abs(e.contribution) >= 0.05
+ORDER BY e.feature <> '(base)', abs(e.contribution) DESC;
+
+\echo '-- What the model looks at:'
+SELECT feature, round((100 * gain / sum(gain) OVER ())::numeric, 1) AS percent,
+       repeat('█', (40 * gain / sum(gain) OVER ())::int) AS share
+FROM wfml.feature_importance('income')
+ORDER BY gain DESC
+LIMIT 8;
+
+\echo '-- What if? An application sends JSON; the probability of the positive class comes back:'
+SELECT education, round(wfml.predict('income', jsonb_build_object(
+         'age', 38, 'workclass', 'Private', 'fnlwgt', 190000, 'education', education, 'education_num', years,
+         'marital_status', 'Married-civ-spouse', 'occupation', 'Sales', 'relationship', 'Husband',
+         'race', 'White', 'sex', 'Male', 'capital_gain', 0, 'capital_loss', 0,
+         'hours_per_week', 45, 'native_country', 'United-States'))::numeric, 3) AS probability
+FROM (VALUES ('HS-grad', 9), ('Bachelors', 13), ('Doctorate', 16)) AS v(education, years);
+
+\echo '-- The planner may share the work out to parallel workers:'
+SET max_parallel_workers_per_gather = 2;
+SET min_parallel_table_scan_size = 0;
+SET parallel_setup_cost = 0;
+EXPLAIN (COSTS OFF)
+SELECT occupation, avg(wfml.predict('income', a)) FROM data.adult a GROUP BY occupation;
+RESET min_parallel_table_scan_size;
+RESET parallel_setup_cost;
+
+\echo
+\echo '== 2. Regression: how many bicycles will be rented in an hour? (Washington, 2011-2012)'
+\echo
+
+-- The file is in order of time, so the honest test is the future: the last
+-- fifth.  casual and registered would give the answer away, so the features
+-- are named.
+SELECT model, version, algorithm, task, rows, metric, round(score::numeric, 4) AS score,
+       round(baseline::numeric, 4) AS baseline, round(seconds::numeric, 2) AS seconds, size
+FROM wfml.train('bikes', 'gradient_boosting',
+                $$SELECT date + make_interval(hours => hour) AS at, * FROM data.bike_sharing$$,
+                target => 'rentals',
+                params => '{"validation": "time", "time_column": "at"}',
+                features => '{season,year,month,hour,holiday,weekday,workingday,weather,temp,atemp,humidity,windspeed}');
+
+\echo '-- Hour by hour on a working day and on a Sunday, in June 2012:'
+WITH p AS (
+    SELECT date, hour, wfml.predict('bikes', b) AS rentals
+    FROM data.bike_sharing b
+    WHERE date IN ('2012-06-13', '2012-06-17')
+)
+SELECT hour, round(w.rentals) AS wednesday, rpad(repeat('█', greatest(w.rentals / 25, 0)::int), 36) AS " ",
+       round(s.rentals) AS sunday, repeat('█', greatest(s.rentals / 25, 0)::int) AS "  "
+FROM p w JOIN p s USING (hour)
+WHERE w.date = '2012-06-13' AND s.date = '2012-06-17' AND hour % 2 = 0
+ORDER BY hour;
+
+\echo
+\echo '== 3. A forest, and how sure it is: house values (California, 1990)'
+\echo
+
+SELECT model, version, algorithm, task, rows, metric, round(score::numeric, 4) AS score,
+       round(baseline::numeric, 4) AS baseline, round(seconds::numeric, 2) AS seconds, size
+FROM wfml.train('house_value', 'random_forest', 'data.california_housing', 'median_house_value');
+
+\echo '-- Nine in ten true values should lie between lower and upper:'
+SELECT h.ocean_proximity, h.median_income, h.median_house_value AS truth,
+       round(p.value) AS value, round(p.lower) AS lower, round(p.upper) AS upper
+FROM (SELECT * FROM data.california_housing LIMIT 5 OFFSET 12000) h,
+     LATERAL wfml.predict_detail('house_value', h.*) p;
+
+\echo
+\echo '== 4. Time: which departures will be on time? (US flights, January 2001)'
+\echo
+
+-- A timestamp is a feature: hour, weekday and more are made of it.
+SELECT model, version, algorithm, task, rows, metric, round(score::numeric, 4) AS score,
+       round(baseline::numeric, 4) AS baseline, round(seconds::numeric, 2) AS seconds, size
+FROM wfml.train('on_time', 'gradient_boosting',
+                'SELECT ts, origin, destination, distance, on_time = 1 AS on_time FROM data.flights', 'on_time',
+                '{"validation": "time", "time_column": "ts", "rounds": 60}');
+
+\echo '-- Chicago to New York next Friday, by hour of departure:'
+SELECT hour, round(p::numeric, 3) AS on_time, repeat('█', (40 * p)::int) AS " "
+FROM generate_series(6, 22, 2) AS hour,
+     LATERAL (SELECT timestamp '2001-01-26' + make_interval(hours => hour) AS ts,
+                     'ORD' AS origin, 'LGA' AS destination, 733 AS distance) f,
+     LATERAL (SELECT wfml.predict('on_time', f) AS p) q;
+
+\echo
+\echo '== 5. Models are rows: versions, activation, transactions'
+\echo
+
+SELECT version, metric, round(score::numeric, 4) AS score, round(seconds::numeric, 2) AS seconds, size
+FROM wfml.train('income', 'random_forest',
+                $$SELECT * FROM data.adult WHERE split = 'train'$$, target => 'income');
+
+-- The log loss got worse, so back to the first; BEGIN and ROLLBACK work too.
+SELECT wfml.rollback('income');
+
+SELECT name, version, algorithm, metric, round(score::numeric, 4) AS score, round(baseline::numeric, 4) AS baseline,
+       rows, size
+FROM wfml.models
+ORDER BY name;
