@@ -44,10 +44,32 @@ struct WfmlConverter
 	char		typalign;
 	FmgrInfo	out;			/* CATEGORY through the output function */
 	pg_tz	   *zone;			/* timestamptz */
+	/* private: where caches go, the enum labels seen, room for one short text */
+	MemoryContext context;
+	struct WfmlEnumCache *enums;
+	char		buffer[40];
 };
 
 /* In cxt; zone is the model's (NULL: session's). */
 extern WfmlConverter *wfml_converter_create(Oid type, pg_tz *zone, MemoryContext cxt);
+
+/*
+ * TAGS and VECTOR: the elements of an array of any shape, in storage order,
+ * in CurrentMemoryContext.
+ */
+extern int	wfml_converter_elements(WfmlConverter *c, Datum array, Datum **values, bool **nulls);
+
+/* A numeric as the nearest double; beyond its range +-infinity.  Any varlena header but an external one. */
+extern double wfml_numeric_double(Datum value);
+
+/* At most WF_DICT_KEY_BYTES leading bytes, ending with a whole character. */
+extern size_t wfml_clip_text(const char *bytes, size_t length);
+
+/* Local days since 2000-01-01 and microseconds of the day of an instant; false: infinite. */
+extern bool wfml_local_time(TimestampTz instant, pg_tz *zone, int64 *days, int64 *usec);
+
+/* "number", "category", … as users read them. */
+extern const char *wfml_kind_name(WfColumnKind kind);
 
 /* ---- rows of a tuple descriptor into features of a model ---- */
 
