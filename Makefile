@@ -57,6 +57,13 @@ clean:
 .PHONY: all install installcheck uninstall clean
 endif
 
+# Workers of another build than their leader's must notice (pgteam.c).
+BUILD_ID = $(shell cat $(CORE_SRCS) $(PG_SRCS) src/core/*.h src/pg/*.h | cksum | tr ' ' '-')
+src/pg/pgteam.o: $(CORE_SRCS) $(PG_SRCS)
+src/pg/pgteam.o: override CFLAGS += -DWFML_BUILD='"$(BUILD_ID)"'
+src/pg/wfml.o: wfml.control
+src/pg/wfml.o: override CFLAGS += -DWFML_VERSION='"$(EXTVERSION)"'
+
 # The core is no part of the library's interface.
 src/core/%.o: override CFLAGS += -fvisibility=hidden
 

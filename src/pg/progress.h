@@ -12,8 +12,11 @@
 
 #include "core/host.h"
 
-extern void wfml_progress_begin(const char *model, const char *algorithm);
+/*
+ * Take a slot for this training, given back when the context is reset or
+ * deleted, at error too.  Without a free slot the training runs unseen.
+ */
+extern void wfml_progress_begin(const char *model, const char *algorithm, MemoryContext context);
 extern void wfml_progress_set(WfPhase phase, uint64 done, uint64 total);
-extern void wfml_progress_end(void);	/* also at error, by the memory context's callback */
 
 #endif							/* WFML_PROGRESS_H */

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ * settings.c
+ *	  The wfml.* settings: limits that protect others are for superusers.
+ *-------------------------------------------------------------------------
+ */
+#include "pg/compat.h"
+
+#include <limits.h>
+
+#include "pg/settings.h"
+
+int			wfml_max_training_memory = 1024 * 1024;
+int			wfml_max_model_size = 1024 * 1024;
+int			wfml_model_cache_size = 10;
+int			wfml_model_cache_memory = 256 * 1024;
+
+void
+wfml_settings_define(void)
+{
+	DefineCustomIntVariable("wfml.max_training_memory",
+							"Memory that one training may use.",
+							"Raw values beyond maintenance_work_mem are spooled to disk; this limits the rest.",
+							&wfml_max_training_memory, 1024 * 1024, 1024, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.max_model_size",
+							"Largest size of a stored model.",
+							NULL,
+							&wfml_max_model_size, 1024 * 1024, 64, 1024 * 1024,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.model_cache_size",
+							"Number of models that a session keeps opened.",
+							"The least recently used ones are closed first.",
+							&wfml_model_cache_size, 10, 1, 1000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.model_cache_memory",
+							"Memory for the opened models of a session.",
+							"The least recently used ones are closed first; a model in use always stays.",
+							&wfml_model_cache_memory, 256 * 1024, 1024, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("wfml");
+}

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ * trainspec.h
+ *	  jsonb parameters to a checked WfSpec, and the views of parameters.
+ *-------------------------------------------------------------------------
+ */
+#ifndef WFML_TRAINSPEC_H
+#define WFML_TRAINSPEC_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "core/algorithm.h"
+#include "core/fit.h"
+
+/* Check algorithm and params (an object; NULL: none) into spec; texts live in host's context. */
+extern void wfml_spec_parse(WfHost *host, const char *algorithm, Jsonb *params, WfSpec *spec);
+/* -1 for NULL; ERROR for anything but classification and regression. */
+extern int	wfml_task_parse(const char *task);
+extern const char *wfml_task_name(WfTask task);
+/* Column named by a parameter, or NULL. */
+extern const char *wfml_spec_column(const WfSpec *spec, const char *name);
+
+/* [{"metric", "value", "baseline", "split"}, …], the headline first. */
+extern Jsonb *wfml_scores_json(const WfFitResult *result);
+
+#endif							/* WFML_TRAINSPEC_H */
