@@ -22,6 +22,13 @@ double		wf_brier(const uint16_t *label, const double *p, const float *w, size_t 
 double		wf_auc(WfHost *host, const uint8_t *positive, const double *score, const float *w, size_t n);
 /* Area under precision and recall, step-wise as in scikit-learn. */
 double		wf_average_precision(WfHost *host, const uint8_t *positive, const double *score, const float *w, size_t n);
+/*
+ * Normalised discounted cumulative gain of one ranking (Järvelin and Kekäläinen
+ * 2002), linear gains: relevance ≥ 0 of items whose place in the ranking is
+ * rank (1 = first).  Only places up to k count (k < 1: all).  NaN when nothing
+ * is relevant.
+ */
+double		wf_ndcg(WfHost *host, const double *relevance, const int64_t *rank, size_t n, int64_t k);
 /* Expected calibration error of the top probability over equal-width bins. */
 double		wf_ece(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes, int bins);
 double		wf_r2(const double *y, const double *f, const float *w, size_t n);
