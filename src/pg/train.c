@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "core/model.h"
+#include "pg/arguments.h"
 #include "pg/pghost.h"
 #include "pg/pgteam.h"
 #include "pg/progress.h"
@@ -42,20 +43,6 @@ typedef struct TrainCall
 	char	   *task;			/* NULL: automatic */
 	bool		activate;
 } TrainCall;
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int i, const char *name, bool required)
-{
-	if (PG_ARGISNULL(i))
-	{
-		if (required)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null", name)));
-		return NULL;
-	}
-	return text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
 
 static List *
 names_argument(FunctionCallInfo fcinfo, int i, const char *name)
@@ -87,13 +74,13 @@ names_argument(FunctionCallInfo fcinfo, int i, const char *name)
 static void
 read_call(FunctionCallInfo fcinfo, TrainCall *call)
 {
-	call->model = text_argument(fcinfo, 0, "model", true);
-	call->algorithm = text_argument(fcinfo, 1, "algorithm", true);
-	call->source = text_argument(fcinfo, 2, "source", true);
-	call->target = text_argument(fcinfo, 3, "target", false);
+	call->model = wfml_argument_text(fcinfo, 0, "model");
+	call->algorithm = wfml_argument_text(fcinfo, 1, "algorithm");
+	call->source = wfml_argument_text(fcinfo, 2, "source");
+	call->target = wfml_argument_text_or_null(fcinfo, 3);
 	call->params = PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4);
 	call->features = names_argument(fcinfo, 5, "features");
-	call->task = text_argument(fcinfo, 6, "task", false);
+	call->task = wfml_argument_text_or_null(fcinfo, 6);
 	call->activate = PG_ARGISNULL(7) ? true : PG_GETARG_BOOL(7);
 }
 

@@ -1,0 +1,460 @@
+/*-------------------------------------------------------------------------
+ * evaluate.c
+ *	  A model against what really happened: evaluate(), confusion_matrix(),
+ *	  roc_curve(), calibration().
+ *
+ * All four collect (actual, prediction) over a source first; the arithmetic
+ * is the core's.
+ *-------------------------------------------------------------------------
+ */
+#include "pg/compat.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+#include "core/metric.h"
+#include "pg/access.h"
+#include "pg/arguments.h"
+#include "pg/cache.h"
+#include "pg/pghost.h"
+#include "pg/registry.h"
+#include "pg/scoring.h"
+#include "pg/tables.h"
+
+typedef struct Outcomes
+{
+	WfHost	   *host;
+	WfmlResolved resolved;
+	const WfmlCached *cached;
+	int			n_classes;
+	size_t		n;
+	WfBytes		label;			/* uint16[n] */
+	WfBytes		answer;			/* uint16[n] */
+	WfBytes		p;				/* double[n × K], or the values */
+	WfBytes		y;				/* double[n], regression */
+	uint64		unlabelled;		/* rows without an outcome, or with a label the model does not know */
+} Outcomes;
+
+/* Class of a label, or -1. */
+static int
+class_of(const WfModel *model, const char *label)
+{
+	size_t		length = strlen(label);
+
+	for (uint32 c = 0; c < model->header->n_classes; c++)
+		if (model->labels[c].length == length &&
+			memcmp(wf_model_string(model, model->labels[c]), label, length) == 0)
+			return (int) c;
+	return -1;
+}
+
+static void
+collect_row(WfmlScorer *s, const WfmlScoredRow *row)
+{
+	Outcomes   *o = s->arg;
+	const WfModel *model = s->cached->model;
+
+	if (o->n_classes)
+	{
+		int			actual = row->extra ? class_of(model, row->extra) : -1;
+		uint16		label = (uint16) actual;
+		uint16		answer = (uint16) wf_output_label(&model->output, row->values);
+
+		if (actual < 0)
+		{
+			o->unlabelled++;
+			return;
+		}
+		wf_bytes_append(&o->label, &label, sizeof(label));
+		wf_bytes_append(&o->answer, &answer, sizeof(answer));
+		wf_bytes_append(&o->p, row->values, sizeof(double) * (size_t) o->n_classes);
+	}
+	else
+	{
+		if (row->extra == NULL || !isfinite(row->number))
+		{
+			o->unlabelled++;
+			return;
+		}
+		wf_bytes_append(&o->y, &row->number, sizeof(double));
+		wf_bytes_append(&o->p, row->values, sizeof(double));
+	}
+	o->n++;
+}
+
+/* The target that the version was trained with. */
+static char *
+stored_target(int64 id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	WfmlWriter	writer;
+	Oid			type = INT8OID;
+	Datum		value = Int64GetDatum(id);
+	bool		isnull = true;
+	char	   *target = NULL;
+
+	wfml_write_begin(&writer, NULL);
+	if (wfml_execute("SELECT target FROM wfml.ml_model WHERE id = $1", 1, &type, &value, NULL) > 0)
+	{
+		Datum		d = wfml_result(0, 1, &isnull);
+
+		if (!isnull)
+			target = MemoryContextStrdup(context, TextDatumGetCString(d));
+	}
+	wfml_write_end(&writer);
+	return target;
+}
+
+static Outcomes *
+collect(const char *name, const char *source, char *target)
+{
+	Outcomes   *o = palloc0(sizeof(Outcomes));
+	WfmlScorer	scorer;
+
+	o->host = wfml_host_create(CurrentMemoryContext);
+	wf_bytes_init(&o->label, o->host);
+	wf_bytes_init(&o->answer, o->host);
+	wf_bytes_init(&o->p, o->host);
+	wf_bytes_init(&o->y, o->host);
+	wfml_resolve(name, GetUserId(), &o->resolved);
+	o->cached = wfml_cache_get(o->resolved.id, CurrentMemoryContext);
+	o->n_classes = (int) o->cached->model->header->n_classes;
+	if (target == NULL)
+		target = stored_target(o->resolved.id);
+	if (target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("model \"%s\" has no stored target", name),
+				 errhint("Name the column with what really happened in the argument \"target\".")));
+	memset(&scorer, 0, sizeof(scorer));
+	scorer.model_name = name;
+	scorer.cached = o->cached;
+	scorer.extra_column = target;
+	scorer.extra_role = "target";
+	scorer.emit = collect_row;
+	scorer.arg = o;
+	wfml_score(&scorer, source);
+	if (o->unlabelled > 0)
+		ereport(NOTICE,
+				(errmsg(UINT64_FORMAT " rows whose \"%s\" is null or unknown to model \"%s\" were left out",
+						o->unlabelled, target, name)));
+	if (o->n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("there are no rows to evaluate model \"%s\" on", name)));
+	return o;
+}
+
+static void
+need_two_classes(const Outcomes *o, const char *function, const char *name)
+{
+	if (o->n_classes != 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_WFML_WRONG_KIND),
+				 errmsg("%s needs a model with two classes, but model \"%s\" has %d", function, name, o->n_classes)));
+}
+
+/* Score of class 1 and whether it happened. */
+static void
+positives(const Outcomes *o, uint8_t **positive, double **score)
+{
+	const uint16 *label = (const uint16 *) o->label.data;
+	const double *p = (const double *) o->p.data;
+
+	*positive = wf_alloc(o->host, o->n, 1);
+	*score = wf_alloc(o->host, o->n, sizeof(double));
+	for (size_t i = 0; i < o->n; i++)
+	{
+		(*positive)[i] = label[i] == 1;
+		(*score)[i] = p[2 * i + 1];
+	}
+}
+
+/* ---- evaluate() ---- */
+
+typedef struct Metric
+{
+	const char *name;
+	double		value;
+} Metric;
+
+static int
+measure(const Outcomes *o, Metric *m)
+{
+	const uint16 *label = (const uint16 *) o->label.data;
+	const uint16 *answer = (const uint16 *) o->answer.data;
+	const double *p = (const double *) o->p.data;
+	const double *y = (const double *) o->y.data;
+	size_t		right = 0;
+	int			k = o->n_classes;
+	int			n = 0;
+
+	if (k == 0)
+	{
+		m[n++] = (Metric) {"r2", wf_r2(y, p, NULL, o->n)};
+		m[n++] = (Metric) {"rmse", wf_rmse(y, p, NULL, o->n)};
+		m[n++] = (Metric) {"mae", wf_mae(y, p, NULL, o->n)};
+		return n;
+	}
+	for (size_t i = 0; i < o->n; i++)
+		right += label[i] == answer[i];
+	m[n++] = (Metric) {"accuracy", (double) right / (double) o->n};
+	m[n++] = (Metric) {"log_loss", wf_log_loss(label, p, NULL, o->n, k)};
+	if (k == 2)
+	{
+		uint8_t    *positive;
+		double	   *score;
+
+		positives(o, &positive, &score);
+		m[n++] = (Metric) {"auc", wf_auc(o->host, positive, score, NULL, o->n)};
+		m[n++] = (Metric) {"average_precision", wf_average_precision(o->host, positive, score, NULL, o->n)};
+	}
+	m[n++] = (Metric) {"macro_f1", wf_macro_f1(o->host, label, p, NULL, o->n, k)};
+	m[n++] = (Metric) {"brier", wf_brier(label, p, NULL, o->n, k)};
+	m[n++] = (Metric) {"ece", wf_ece(label, p, NULL, o->n, k, 10)};
+	return n;
+}
+
+/* Keep the result where the caller owns the model and this transaction may write. */
+static void
+store_evaluation(const Outcomes *o, const char *source, const Metric *m, int n)
+{
+	Oid			types[] = {INT8OID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID, TEXTOID, INT8OID, NAMEOID};
+	Oid			owner;
+	Oid			user = GetUserId();
+	WfmlWriter	writer;
+
+	if (XactReadOnly || RecoveryInProgress() || IsInParallelMode() ||
+		!wfml_find_owner(o->resolved.name, &owner) || !wfml_is_owner(owner, user))
+		return;
+	wfml_write_begin(&writer, "wfml.evaluate()");
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[8];
+
+		values[0] = Int64GetDatum(o->resolved.id);
+		values[1] = CStringGetTextDatum(o->resolved.name);
+		values[2] = Int32GetDatum(o->resolved.version);
+		values[3] = CStringGetTextDatum(m[i].name);
+		values[4] = Float8GetDatum(m[i].value);
+		values[5] = CStringGetTextDatum(source);
+		values[6] = Int64GetDatum((int64) o->n);
+		values[7] = DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(user, false)));
+		wfml_execute("INSERT INTO wfml.evaluation (model_id, model, version, metric, value, source, rows, by)"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", 8, types, values, NULL);
+	}
+	wfml_write_end(&writer);
+}
+
+PG_FUNCTION_INFO_V1(wfml_evaluate);
+
+/* wfml.evaluate(model, source, target) → SETOF (metric, value) */
+Datum
+wfml_evaluate(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *source = wfml_argument_text(fcinfo, 1, "source");
+	Metric		metrics[16];
+	Outcomes   *o;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	o = collect(wfml_argument_text(fcinfo, 0, "model"), source, wfml_argument_text_or_null(fcinfo, 2));
+	n = measure(o, metrics);
+	store_evaluation(o, source, metrics, n);
+	for (int i = 0; i <= n; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false};
+
+		values[0] = CStringGetTextDatum(i < n ? metrics[i].name : "rows");
+		values[1] = Float8GetDatum(i < n ? metrics[i].value : (double) o->n);
+		nulls[1] = i < n && isnan(metrics[i].value);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	wfml_cache_unpin(o->cached, CurrentMemoryContext);
+	return (Datum) 0;
+}
+
+/* ---- confusion_matrix() ---- */
+
+PG_FUNCTION_INFO_V1(wfml_confusion_matrix);
+
+/* wfml.confusion_matrix(model, source, target) → SETOF (actual, predicted, count), every pair */
+Datum
+wfml_confusion_matrix(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *name = wfml_argument_text(fcinfo, 0, "model");
+	Outcomes   *o;
+	uint64	   *count;
+	size_t		k;
+
+	InitMaterializedSRF(fcinfo, 0);
+	o = collect(name, wfml_argument_text(fcinfo, 1, "source"), wfml_argument_text_or_null(fcinfo, 2));
+	if (o->n_classes == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WFML_WRONG_KIND),
+				 errmsg("model \"%s\" predicts a number, not a class", name)));
+	k = (size_t) o->n_classes;
+	count = wf_alloc_zero(o->host, k * k, sizeof(uint64));
+	for (size_t i = 0; i < o->n; i++)
+		count[((uint16 *) o->label.data)[i] * k + ((uint16 *) o->answer.data)[i]]++;
+	for (size_t i = 0; i < k * k; i++)
+	{
+		Datum		values[3];
+		bool		nulls[3] = {false};
+
+		values[0] = o->cached->labels[i / k];
+		values[1] = o->cached->labels[i % k];
+		values[2] = Int64GetDatum((int64) count[i]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	wfml_cache_unpin(o->cached, CurrentMemoryContext);
+	return (Datum) 0;
+}
+
+/* ---- roc_curve() and calibration() ---- */
+
+typedef struct ScoredOutcome
+{
+	double		score;
+	bool		positive;
+} ScoredOutcome;
+
+static int
+by_falling_score(const void *a, const void *b)
+{
+	double		x = ((const ScoredOutcome *) a)->score;
+	double		y = ((const ScoredOutcome *) b)->score;
+
+	return x > y ? -1 : x < y;
+}
+
+/* Scores and outcomes of class 1, highest score first. */
+static ScoredOutcome *
+ranked(const Outcomes *o)
+{
+	ScoredOutcome *r = wf_alloc(o->host, o->n, sizeof(ScoredOutcome));
+	const double *p = (const double *) o->p.data;
+
+	for (size_t i = 0; i < o->n; i++)
+	{
+		r[i].score = p[2 * i + 1];
+		r[i].positive = ((uint16 *) o->label.data)[i] == 1;
+	}
+	qsort(r, o->n, sizeof(ScoredOutcome), by_falling_score);
+	return r;
+}
+
+/* More points than this tell nothing more; those in between are dropped. */
+#define ROC_POINTS 200
+
+PG_FUNCTION_INFO_V1(wfml_roc_curve);
+
+/* wfml.roc_curve(model, source, target) → SETOF (threshold, false_positive_rate, true_positive_rate) */
+Datum
+wfml_roc_curve(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *name = wfml_argument_text(fcinfo, 0, "model");
+	Outcomes   *o;
+	ScoredOutcome *r;
+	double		ones = 0;
+	double		zeros;
+	double		tp = 0;
+	double		fp = 0;
+	double		shown = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	o = collect(name, wfml_argument_text(fcinfo, 1, "source"), wfml_argument_text_or_null(fcinfo, 2));
+	need_two_classes(o, "a ROC curve", name);
+	r = ranked(o);
+	for (size_t i = 0; i < o->n; i++)
+		ones += r[i].positive;
+	zeros = (double) o->n - ones;
+	for (size_t i = 0; i <= o->n; i++)
+	{
+		Datum		values[3];
+		bool		nulls[3] = {false};
+		bool		edge = i == 0 || i == o->n;
+
+		/* A point stands where the threshold changes, after all rows of one score. */
+		if (edge || (r[i].score != r[i - 1].score && (tp + fp - shown) * ROC_POINTS >= (double) o->n))
+		{
+			shown = tp + fp;
+			values[0] = Float8GetDatum(i == 0 ? 1.0 : r[i - 1].score);
+			values[1] = Float8GetDatum(fp / zeros);
+			values[2] = Float8GetDatum(tp / ones);
+			nulls[1] = zeros == 0;
+			nulls[2] = ones == 0;
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+		if (i < o->n)
+		{
+			tp += r[i].positive;
+			fp += !r[i].positive;
+		}
+	}
+	wfml_cache_unpin(o->cached, CurrentMemoryContext);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(wfml_calibration);
+
+/* wfml.calibration(model, source, bins, target) → SETOF (lower, upper, rows, predicted, observed) */
+Datum
+wfml_calibration(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *name = wfml_argument_text(fcinfo, 0, "model");
+	int			bins = PG_ARGISNULL(2) ? 10 : PG_GETARG_INT32(2);
+	Outcomes   *o;
+	ScoredOutcome *r;
+	size_t		next;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (bins < 1 || bins > 1000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of bins %d is out of range", bins),
+				 errhint("It goes from 1 to 1000.")));
+	o = collect(name, wfml_argument_text(fcinfo, 1, "source"), wfml_argument_text_or_null(fcinfo, 3));
+	need_two_classes(o, "calibration", name);
+	r = ranked(o);
+	next = o->n;
+	for (int b = 0; b < bins; b++)
+	{
+		double		upper = (double) (b + 1) / bins;
+		double		n = 0;
+		double		predicted = 0;
+		double		observed = 0;
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		for (; next > 0 && (r[next - 1].score < upper || b == bins - 1); next--)
+		{
+			n++;
+			predicted += r[next - 1].score;
+			observed += r[next - 1].positive;
+		}
+		if (n == 0)
+			continue;
+		values[0] = Float8GetDatum((double) b / bins);
+		values[1] = Float8GetDatum(upper);
+		values[2] = Int64GetDatum((int64) n);
+		values[3] = Float8GetDatum(predicted / n);
+		values[4] = Float8GetDatum(observed / n);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	wfml_cache_unpin(o->cached, CurrentMemoryContext);
+	return (Datum) 0;
+}

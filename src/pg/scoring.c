@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ * scoring.c
+ *	  Rows of a query into blocks of predictions.
+ *-------------------------------------------------------------------------
+ */
+#include "pg/compat.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+#include "pg/input.h"
+#include "pg/scoring.h"
+
+static void
+flush(WfmlScorer *s)
+{
+	const WfModel *model = s->cached->model;
+	int			n_values = wf_model_n_values(model);
+
+	CHECK_FOR_INTERRUPTS();
+	wf_model_predict_block(model, s->x, (size_t) s->n, s->values);
+	for (int i = 0; i < s->n; i++)
+	{
+		WfmlScoredRow row = {
+			.x = s->x + (size_t) i * model->shape.n_features,
+			.values = s->values + (size_t) i * n_values,
+			.extra = s->extra[i],
+			.number = s->number[i],
+		};
+
+		s->emit(s, &row);
+	}
+	s->n = 0;
+	MemoryContextReset(s->block_context);
+}
+
+static void
+find_extra(WfmlScorer *s, TupleDesc desc)
+{
+	Oid			out;
+	bool		varlena;
+
+	s->extra_attno = 0;
+	if (s->extra_column == NULL)
+		return;
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname), s->extra_column) == 0)
+			s->extra_attno = i + 1;
+	if (s->extra_attno == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("%s \"%s\" is not a column of the source", s->extra_role, s->extra_column),
+				 errhint("Name it in the argument \"%s\", or select it in the source.", s->extra_role)));
+	s->extra_type = getBaseType(TupleDescAttr(desc, s->extra_attno - 1)->atttypid);
+	getTypeOutputInfo(s->extra_type, &out, &varlena);
+	fmgr_info_cxt(out, &s->extra_out, s->context);
+}
+
+static void
+score_start(WfmlRowReader *reader, TupleDesc desc, const WfmlOrigin *origins)
+{
+	WfmlScorer *s = (WfmlScorer *) reader;
+
+	find_extra(s, desc);
+	s->map = wfml_rowmap_create(s->cached->model, s->model_name, desc, s->context);
+}
+
+/* The extra column as ::text gives it. */
+static char *
+extra_text(WfmlScorer *s, Datum value)
+{
+	if (s->extra_type == BOOLOID)
+		return pstrdup(DatumGetBool(value) ? "true" : "false");
+	if (s->extra_type == BPCHAROID)
+		return TextDatumGetCString(DirectFunctionCall1(rtrim1, value));
+	return OutputFunctionCall(&s->extra_out, value);
+}
+
+static double
+extra_number(WfmlScorer *s, Datum value)
+{
+	switch (s->extra_type)
+	{
+		case BOOLOID:
+			return DatumGetBool(value) ? 1 : 0;
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		case INT8OID:
+			return (double) DatumGetInt64(value);
+		case FLOAT4OID:
+			return DatumGetFloat4(value);
+		case FLOAT8OID:
+			return DatumGetFloat8(value);
+		case NUMERICOID:
+			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+		case INTERVALOID:
+			{
+				Interval   *i = DatumGetIntervalP(value);
+
+				return (double) i->time / USECS_PER_SEC +
+					i->day * (double) SECS_PER_DAY + i->month * (30.0 * SECS_PER_DAY);
+			}
+		default:
+			return NAN;
+	}
+}
+
+static bool
+score_row(WfmlRowReader *reader, TupleTableSlot *slot)
+{
+	WfmlScorer *s = (WfmlScorer *) reader;
+	int			i = s->n++;
+
+	s->n_rows++;
+	wfml_rowmap_slot(s->map, slot, s->x + (size_t) i * s->cached->model->shape.n_features);
+	s->extra[i] = NULL;
+	s->number[i] = NAN;
+	if (s->extra_attno > 0)
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, s->extra_attno, &isnull);
+
+		if (!isnull)
+		{
+			MemoryContext old = MemoryContextSwitchTo(s->block_context);
+
+			s->extra[i] = extra_text(s, value);
+			s->number[i] = extra_number(s, value);
+			MemoryContextSwitchTo(old);
+		}
+	}
+	if (s->n == WFML_SCORE_BLOCK)
+		flush(s);
+	return true;
+}
+
+void
+wfml_score(WfmlScorer *s, const char *source)
+{
+	const WfModel *model = s->cached->model;
+	char	   *stored;
+	bool		is_relation;
+	char	   *query = wfml_source_query(source, &stored, &is_relation);
+
+	s->reader.start = score_start;
+	s->reader.row = score_row;
+	s->context = CurrentMemoryContext;
+	s->block_context = AllocSetContextCreate(CurrentMemoryContext, "wfml block", ALLOCSET_DEFAULT_SIZES);
+	s->x = palloc_extended(sizeof(float) * WFML_SCORE_BLOCK * (Size) model->shape.n_features, MCXT_ALLOC_HUGE);
+	s->values = palloc(sizeof(double) * WFML_SCORE_BLOCK * (Size) wf_model_n_values(model));
+	s->extra = palloc(sizeof(char *) * WFML_SCORE_BLOCK);
+	s->number = palloc(sizeof(double) * WFML_SCORE_BLOCK);
+	s->n = 0;
+	s->n_rows = 0;
+	wfml_source_read(query, &s->reader);
+	if (s->n > 0)
+		flush(s);
+	MemoryContextDelete(s->block_context);
+}
