@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "core/model.h"
+#include "pg/input.h"
 
 typedef struct WfmlCached
 {
@@ -23,6 +24,9 @@ typedef struct WfmlCached
 	MemoryContext context;
 	/* text Datums of the labels, by class */
 	Datum	   *labels;
+	/* room for one row: model->header->n_features floats, wf_model_n_values() doubles */
+	float	   *x;
+	double	   *values;
 } WfmlCached;
 
 /*
@@ -31,5 +35,14 @@ typedef struct WfmlCached
  */
 extern const WfmlCached *wfml_cache_get(int64 id, MemoryContext holder);
 extern void wfml_cache_unpin(const WfmlCached *cached, MemoryContext holder);
+
+/*
+ * How rows of a composite type (also anonymous records), and JSON objects, map
+ * to the model's features; made on first use and kept with the model (with
+ * the holder of a pin when there are very many).  name is what error messages
+ * call the model.
+ */
+extern WfmlRowMap *wfml_cache_rowmap(const WfmlCached *cached, const char *name, Oid type, int32 typmod, MemoryContext holder);
+extern WfmlJsonMap *wfml_cache_jsonmap(const WfmlCached *cached, const char *name, MemoryContext holder);
 
 #endif							/* WFML_CACHE_H */

@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "common/sha2.h"
 #include "utils/jsonb.h"
 
 #define ERRCODE_WFML_UNKNOWN_MODEL MAKE_SQLSTATE('W','F','0','0','1')
@@ -75,7 +76,13 @@ extern void wfml_publish(WfmlPublication *p);
 /* The headline metric of a version: false when it has none. */
 extern bool wfml_headline(int64 id, char **metric, double *value);
 
-/* The artifact's bytes, assembled in cxt (huge allocations allowed). */
+/*
+ * The artifact's bytes, assembled in cxt (huge allocations allowed), on a
+ * cache line; freed with cxt, never by pfree.
+ */
 extern void *wfml_artifact_load(int64 id, MemoryContext cxt, size_t *length);
+/* Length and checksum as stored; false: no such version. */
+extern bool wfml_artifact_describe(int64 id, int64 *length, uint8 sha256[PG_SHA256_DIGEST_LENGTH]);
+extern void wfml_sha256(const void *bytes, size_t length, uint8 sha256[PG_SHA256_DIGEST_LENGTH]);
 
 #endif							/* WFML_REGISTRY_H */

@@ -1,0 +1,458 @@
+/*-------------------------------------------------------------------------
+ * cache.c
+ *	  Opened models by version id, per backend.
+ *
+ * One child of CacheMemoryContext holds one model: its bytes, what opening
+ * derived from them, and the maps from row types to its features.  A model is
+ * built aside, in a child of the caller's context, and moved under
+ * CacheMemoryContext only when it is whole; an error before that frees it.
+ *
+ * A version's bytes never change, but its id can: a dropped and re-created
+ * extension or a restored dump starts counting again.  So after any change to
+ * the registry an entry's checksum is compared with the stored one at its
+ * next use.
+ *
+ * Pins belong to memory contexts (a call site's fn_mcxt) and end with them.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "pg/cache.h"
+#include "pg/compat.h"
+#include "pg/pghost.h"
+#include "pg/registry.h"
+#include "pg/settings.h"
+#include "pg/tables.h"
+
+/* Row types whose maps one model keeps; each is a few kilobytes. */
+#define MAX_ROW_MAPS 100
+
+/* A map made for a row type (identifier 0: for JSON objects). */
+typedef struct Map
+{
+	slist_node	node;
+	uint64		identifier;		/* of assign_record_type_identifier() */
+	char	   *name;			/* of the model in its messages */
+	WfmlRowMap *row;
+	WfmlJsonMap *json;
+} Map;
+
+typedef struct Entry
+{
+	WfmlCached	shown;			/* first: what callers get */
+	dlist_node	lru;
+	bool		listed;			/* in the table; else it goes with its last pin */
+	dlist_head	pins;
+	size_t		bytes;
+	int64		hits;
+	uint64		generation;		/* when its checksum was last compared */
+	uint8		sha256[PG_SHA256_DIGEST_LENGTH];
+	TimestampTz loaded_at;
+	slist_head	maps;
+	int			n_maps;
+} Entry;
+
+typedef struct Slot
+{
+	int64		id;
+	Entry	   *entry;
+} Slot;
+
+/* One pin: in its entry's list, or idle. */
+typedef struct Pin
+{
+	MemoryContextCallback callback;
+	MemoryContext holder;
+	Entry	   *entry;			/* NULL while idle */
+	dlist_node	node;
+} Pin;
+
+static HTAB *slots = NULL;
+static dlist_head lru = DLIST_STATIC_INIT(lru); /* most recent first */
+static dlist_head idle_pins = DLIST_STATIC_INIT(idle_pins);
+static size_t total_bytes = 0;
+static int	n_entries = 0;
+
+/* ---- room ---- */
+
+/* Off the table; freed now, or with its last pin. */
+static void
+forget(Entry *entry)
+{
+	if (entry->listed)
+	{
+		hash_search(slots, &entry->shown.id, HASH_REMOVE, NULL);
+		dlist_delete(&entry->lru);
+		entry->listed = false;
+		total_bytes -= entry->bytes;
+		n_entries--;
+	}
+	if (dlist_is_empty(&entry->pins))
+		MemoryContextDelete(entry->shown.context);
+}
+
+/*
+ * Least recently used models that nobody holds go until the rest fits.  One
+ * model may be larger than all the memory: it is kept, not read again and again.
+ */
+static void
+make_room(int more_entries, size_t more_bytes)
+{
+	dlist_node *node = dlist_is_empty(&lru) ? NULL : dlist_tail_node(&lru);
+
+	while (node &&
+		   (n_entries + more_entries > wfml_model_cache_size ||
+			(n_entries + more_entries > 1 &&
+			 total_bytes + more_bytes > (size_t) wfml_model_cache_memory * 1024)))
+	{
+		Entry	   *entry = dlist_container(Entry, lru, node);
+
+		node = dlist_has_prev(&lru, node) ? dlist_prev_node(&lru, node) : NULL;
+		if (dlist_is_empty(&entry->pins))
+			forget(entry);
+	}
+}
+
+/* ---- pins ---- */
+
+/* The pin is already off its entry's list. */
+static void
+released(Entry *entry)
+{
+	if (!entry->listed)
+		forget(entry);
+	else
+		make_room(0, 0);
+}
+
+static void
+holder_gone(void *arg)
+{
+	Pin		   *pin = arg;
+
+	dlist_delete(&pin->node);
+	if (pin->entry)
+		released(pin->entry);
+}
+
+static Pin *
+find_pin(dlist_head *list, MemoryContext holder)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, list)
+	{
+		Pin		   *pin = dlist_container(Pin, node, iter.cur);
+
+		if (pin->holder == holder)
+			return pin;
+	}
+	return NULL;
+}
+
+/*
+ * An idle pin of the context: one it had before, since callbacks cannot be
+ * taken back, or a new one.
+ */
+static Pin *
+get_pin(MemoryContext holder)
+{
+	Pin		   *pin = find_pin(&idle_pins, holder);
+
+	if (pin == NULL)
+	{
+		pin = MemoryContextAlloc(holder, sizeof(Pin));
+		pin->holder = holder;
+		pin->entry = NULL;
+		pin->callback.func = holder_gone;
+		pin->callback.arg = pin;
+		MemoryContextRegisterResetCallback(holder, &pin->callback);
+		dlist_push_head(&idle_pins, &pin->node);
+	}
+	return pin;
+}
+
+void
+wfml_cache_unpin(const WfmlCached *cached, MemoryContext holder)
+{
+	Entry	   *entry = (Entry *) cached;
+	Pin		   *pin = find_pin(&entry->pins, holder);
+
+	if (pin)
+	{
+		dlist_delete(&pin->node);
+		dlist_push_head(&idle_pins, &pin->node);
+		pin->entry = NULL;
+		released(entry);
+	}
+}
+
+/* ---- loading ---- */
+
+static void
+make_labels(WfmlCached *cached)
+{
+	const WfModel *model = cached->model;
+
+	cached->labels = palloc(sizeof(Datum) * (model->header->n_classes + 1));
+	for (uint32 c = 0; c < model->header->n_classes; c++)
+		cached->labels[c] = PointerGetDatum(cstring_to_text_with_len(wf_model_string(model, model->labels[c]),
+																	 model->labels[c].length));
+}
+
+static Entry *
+load(int64 id)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "wfml model", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	Entry	   *entry = palloc0(sizeof(Entry));
+	WfmlCached *shown = &entry->shown;
+	void	   *bytes;
+	size_t		length;
+	int64		recorded;
+
+	shown->id = id;
+	shown->context = context;
+	entry->generation = wfml_generation();
+	dlist_init(&entry->pins);
+	slist_init(&entry->maps);
+	bytes = wfml_artifact_load(id, context, &length);
+	if (!wfml_artifact_describe(id, &recorded, entry->sha256))
+		elog(ERROR, "model version " INT64_FORMAT " vanished while it was read", id);
+	shown->model = wf_model_open(wfml_host_create(context), bytes, length);
+	shown->zone = wfml_model_zone(shown->model);
+	shown->x = palloc0(sizeof(float) * (shown->model->header->n_features + 1));
+	shown->values = palloc0(sizeof(double) * wf_model_n_values(shown->model));
+	make_labels(shown);
+	MemoryContextSetIdentifier(context, psprintf("version " INT64_FORMAT, id));
+	MemoryContextSwitchTo(caller);
+	entry->bytes = MemoryContextMemAllocated(context, true);
+	entry->loaded_at = GetCurrentTimestamp();
+	return entry;
+}
+
+static void
+publish(Entry *entry)
+{
+	Slot	   *slot;
+	bool		found;
+
+	make_room(1, entry->bytes);
+	slot = hash_search(slots, &entry->shown.id, HASH_ENTER, &found);
+	/* From here on nothing fails. */
+	MemoryContextSetParent(entry->shown.context, CacheMemoryContext);
+	if (found)
+	{
+		Entry	   *other = slot->entry;
+
+		other->listed = false;
+		dlist_delete(&other->lru);
+		total_bytes -= other->bytes;
+		n_entries--;
+		if (dlist_is_empty(&other->pins))
+			MemoryContextDelete(other->shown.context);
+	}
+	slot->entry = entry;
+	entry->listed = true;
+	dlist_push_head(&lru, &entry->lru);
+	total_bytes += entry->bytes;
+	n_entries++;
+}
+
+static void
+create_table(void)
+{
+	HASHCTL		control = {0};
+
+	if (CacheMemoryContext == NULL)
+		CreateCacheMemoryContext();
+	control.keysize = sizeof(int64);
+	control.entrysize = sizeof(Slot);
+	control.hcxt = CacheMemoryContext;
+	slots = hash_create("wfml models", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* The entry when it is there and still means the same bytes. */
+static Entry *
+find(int64 id)
+{
+	Slot	   *slot = hash_search(slots, &id, HASH_FIND, NULL);
+	Entry	   *entry = slot ? slot->entry : NULL;
+	uint64		generation = wfml_generation();
+
+	if (entry && entry->generation != generation)
+	{
+		uint8		sha256[PG_SHA256_DIGEST_LENGTH];
+		int64		length;
+
+		if (wfml_artifact_describe(id, &length, sha256) && memcmp(sha256, entry->sha256, sizeof(sha256)) == 0)
+			entry->generation = generation;
+		else
+		{
+			forget(entry);
+			entry = NULL;
+		}
+	}
+	return entry;
+}
+
+const WfmlCached *
+wfml_cache_get(int64 id, MemoryContext holder)
+{
+	Entry	   *entry;
+	Pin		   *pin;
+
+	if (slots == NULL)
+		create_table();
+	entry = find(id);
+	pin = get_pin(holder);
+	if (entry)
+	{
+		entry->hits++;
+		dlist_move_head(&lru, &entry->lru);
+	}
+	else
+	{
+		entry = load(id);
+		publish(entry);
+	}
+	pin->entry = entry;
+	dlist_delete(&pin->node);
+	dlist_push_head(&entry->pins, &pin->node);
+	return &entry->shown;
+}
+
+/* ---- maps ---- */
+
+static Map *
+find_map(Entry *entry, uint64 identifier, const char *name)
+{
+	slist_iter	iter;
+
+	slist_foreach(iter, &entry->maps)
+	{
+		Map		   *map = slist_container(Map, node, iter.cur);
+
+		if (map->identifier == identifier && strcmp(map->name, name) == 0)
+			return map;
+	}
+	return NULL;
+}
+
+/*
+ * A new map in a context of its own, so that a failure on the way leaves
+ * nothing behind.  With too many row types the map goes with the
+ * holder instead of staying with the model.
+ */
+static MemoryContext
+map_begin(Map **map, uint64 identifier, const char *name, MemoryContext holder)
+{
+	MemoryContext context = AllocSetContextCreate(holder, "wfml row map", ALLOCSET_SMALL_SIZES);
+
+	*map = MemoryContextAllocZero(context, sizeof(Map));
+	(*map)->identifier = identifier;
+	(*map)->name = MemoryContextStrdup(context, name);
+	return context;
+}
+
+static void
+map_end(Entry *entry, Map *map, MemoryContext context)
+{
+	if (entry->n_maps >= MAX_ROW_MAPS)
+		return;
+	MemoryContextSetParent(context, entry->shown.context);
+	slist_push_head(&entry->maps, &map->node);
+	entry->n_maps++;
+}
+
+WfmlRowMap *
+wfml_cache_rowmap(const WfmlCached *cached, const char *name, Oid type, int32 typmod, MemoryContext holder)
+{
+	Entry	   *entry = (Entry *) cached;
+	uint64		identifier = assign_record_type_identifier(type, typmod);
+	Map		   *map = find_map(entry, identifier, name);
+
+	if (map == NULL)
+	{
+		MemoryContext context = map_begin(&map, identifier, name, holder);
+		MemoryContext caller = MemoryContextSwitchTo(context);
+		TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, typmod);
+
+		map->row = wfml_rowmap_create(cached->model, name, desc, context);
+		MemoryContextSwitchTo(caller);
+		map_end(entry, map, context);
+	}
+	return map->row;
+}
+
+WfmlJsonMap *
+wfml_cache_jsonmap(const WfmlCached *cached, const char *name, MemoryContext holder)
+{
+	Entry	   *entry = (Entry *) cached;
+	Map		   *map = find_map(entry, 0, name);
+
+	if (map == NULL)
+	{
+		MemoryContext context = map_begin(&map, 0, name, holder);
+
+		map->json = wfml_jsonmap_create(cached->model, name, context);
+		map_end(entry, map, context);
+	}
+	return map->json;
+}
+
+/* ---- what is in it ---- */
+
+PG_FUNCTION_INFO_V1(wfml_cache_stats);
+PG_FUNCTION_INFO_V1(wfml_cache_clear);
+
+/* cache_stats() → SETOF (model_id, size, hits, in_use, loaded_at), most recently used first */
+Datum
+wfml_cache_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	dlist_iter	iter;
+
+	InitMaterializedSRF(fcinfo, 0);
+	dlist_foreach(iter, &lru)
+	{
+		Entry	   *entry = dlist_container(Entry, lru, iter.cur);
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		values[0] = Int64GetDatum(entry->shown.id);
+		values[1] = Int64GetDatum((int64) MemoryContextMemAllocated(entry->shown.context, true));
+		values[2] = Int64GetDatum(entry->hits);
+		values[3] = BoolGetDatum(!dlist_is_empty(&entry->pins));
+		values[4] = TimestampTzGetDatum(entry->loaded_at);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* cache_clear() → number of models that left this session's cache */
+Datum
+wfml_cache_clear(PG_FUNCTION_ARGS)
+{
+	dlist_mutable_iter iter;
+	int			n = 0;
+
+	dlist_foreach_modify(iter, &lru)
+	{
+		forget(dlist_container(Entry, lru, iter.cur));
+		n++;
+	}
+	PG_RETURN_INT32(n);
+}

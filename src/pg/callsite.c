@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ * callsite.c
+ *	  The model and the row type of one call site, kept in fn_extra.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/snapmgr.h"
+
+#include "pg/callsite.h"
+#include "pg/compat.h"
+#include "pg/tables.h"
+
+WfmlSite *
+wfml_site(FunctionCallInfo fcinfo)
+{
+	MemoryContext context = fcinfo->flinfo ? fcinfo->flinfo->fn_mcxt : CurrentMemoryContext;
+	WfmlSite   *site = fcinfo->flinfo ? fcinfo->flinfo->fn_extra : NULL;
+
+	if (site == NULL)
+	{
+		site = MemoryContextAllocZero(context, sizeof(WfmlSite));
+		site->context = context;
+		if (fcinfo->flinfo)
+			fcinfo->flinfo->fn_extra = site;
+	}
+	return site;
+}
+
+/* ---- which model ---- */
+
+/* Would resolving again give the same? */
+static bool
+still_resolved(const WfmlSite *site)
+{
+	Snapshot	snapshot;
+
+	if (!site->valid || site->generation != wfml_generation() || site->user != GetUserId() || !ActiveSnapshotSet())
+		return false;
+	snapshot = GetActiveSnapshot();
+	return snapshot->xmin == site->xmin && snapshot->xmax == site->xmax &&
+		snapshot->xcnt == site->xcnt && snapshot->subxcnt == site->subxcnt &&
+		snapshot->curcid == site->curcid;
+}
+
+/* Before resolving: what arrives in between then counts as a change. */
+static void
+start_resolving(WfmlSite *site)
+{
+	site->valid = false;
+	site->type = InvalidOid;
+	site->user = GetUserId();
+	site->generation = wfml_generation();
+}
+
+static void
+finish_resolving(WfmlSite *site)
+{
+	/* Asked for again even when the id is the same: the cache checks the bytes then. */
+	const WfmlCached *before = site->cached;
+
+	site->jsonmap = NULL;
+	site->cached = wfml_cache_get(site->resolved.id, site->context);
+	if (before)
+		wfml_cache_unpin(before, site->context);
+	if (ActiveSnapshotSet())
+	{
+		Snapshot	snapshot = GetActiveSnapshot();
+
+		site->xmin = snapshot->xmin;
+		site->xmax = snapshot->xmax;
+		site->xcnt = snapshot->xcnt;
+		site->subxcnt = snapshot->subxcnt;
+		site->curcid = snapshot->curcid;
+		site->valid = true;
+	}
+}
+
+void
+wfml_site_use_name(WfmlSite *site, text *reference)
+{
+	const char *bytes = VARDATA_ANY(reference);
+	size_t		length = VARSIZE_ANY_EXHDR(reference);
+
+	if (!site->by_id && strncmp(site->reference, bytes, length) == 0 &&
+		length < WFML_REFERENCE_SIZE && site->reference[length] == '\0' && still_resolved(site))
+		return;
+	start_resolving(site);
+	wfml_resolve(text_to_cstring(reference), site->user, &site->resolved);
+	site->by_id = false;
+	memcpy(site->reference, bytes, length);
+	site->reference[length] = '\0';
+	finish_resolving(site);
+}
+
+void
+wfml_site_use_id(WfmlSite *site, int64 id)
+{
+	if (site->by_id && site->resolved.id == id && still_resolved(site))
+		return;
+	start_resolving(site);
+	site->by_id = true;
+	wfml_resolve_id(id, site->user, &site->resolved);
+	finish_resolving(site);
+}
+
+/* ---- the row ---- */
+
+static void
+record_features(WfmlSite *site, HeapTupleHeader row)
+{
+	Oid			type = HeapTupleHeaderGetTypeId(row);
+	int32		typmod = HeapTupleHeaderGetTypMod(row);
+
+	if (type != site->type || typmod != site->typmod)
+	{
+		site->type = InvalidOid;
+		site->rowmap = wfml_cache_rowmap(site->cached, site->resolved.name, type, typmod, site->context);
+		site->typmod = typmod;
+		site->type = type;
+	}
+	wfml_rowmap_heap(site->rowmap, row, site->cached->x);
+}
+
+static void
+jsonb_features(WfmlSite *site, Jsonb *object)
+{
+	if (site->jsonmap == NULL)
+		site->jsonmap = wfml_cache_jsonmap(site->cached, site->resolved.name, site->context);
+	wfml_jsonmap_features(site->jsonmap, object, site->cached->x);
+}
+
+/* A column named like the table wins over the table's row: then its text comes here. */
+static void
+json_error(void *arg)
+{
+	int			code = geterrcode();
+
+	if (code == ERRCODE_INVALID_TEXT_REPRESENTATION)
+		errhint("The input is read as JSON text. If a row of table t was meant, write t.*: a column named like the table wins over the row.");
+}
+
+static Jsonb *
+parse_json(text *input)
+{
+	ErrorContextCallback callback;
+	Datum		parsed;
+
+	callback.callback = json_error;
+	callback.arg = NULL;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(text_to_cstring(input)));
+	error_context_stack = callback.previous;
+	return DatumGetJsonbP(parsed);
+}
+
+const float *
+wfml_site_features(WfmlSite *site, WfmlInput kind, Datum input)
+{
+	switch (kind)
+	{
+		case WFML_INPUT_RECORD:
+			record_features(site, DatumGetHeapTupleHeader(input));
+			break;
+		case WFML_INPUT_JSONB:
+			jsonb_features(site, DatumGetJsonbP(input));
+			break;
+		case WFML_INPUT_JSON:
+			jsonb_features(site, parse_json(DatumGetTextPP(input)));
+			break;
+	}
+	return site->cached->x;
+}

@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ * callsite.h
+ *	  The model and the row type of one call site, kept in fn_extra.
+ *
+ * A name is resolved once and the result used again while the active snapshot
+ * is the same one (by xmin, xmax, xcnt, subxcnt and curcid), no change of the
+ * registry was heard of, and the user is the same: then resolving again could
+ * only give the same.  Everything per row afterwards is arithmetic.
+ *-------------------------------------------------------------------------
+ */
+#ifndef WFML_CALLSITE_H
+#define WFML_CALLSITE_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "fmgr.h"
+
+#include "pg/cache.h"
+#include "pg/registry.h"
+
+/* How the input argument comes. */
+typedef enum WfmlInput
+{
+	WFML_INPUT_RECORD,
+	WFML_INPUT_JSONB,
+	WFML_INPUT_JSON				/* json, or text that holds JSON */
+} WfmlInput;
+
+/* "name@version" */
+#define WFML_REFERENCE_SIZE (NAMEDATALEN + 12)
+
+typedef struct WfmlSite
+{
+	/* what the call is about; valid after wfml_site_use_… */
+	WfmlResolved resolved;
+	const WfmlCached *cached;
+	TupleDesc	result;			/* blessed, for composite results; set by the caller */
+
+	/* when and how it was resolved */
+	MemoryContext context;
+	bool		valid;
+	bool		by_id;
+	char		reference[WFML_REFERENCE_SIZE];
+	Oid			user;
+	uint64		generation;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	int32		subxcnt;
+	CommandId	curcid;
+
+	/* maps of the input, valid for this resolution */
+	Oid			type;
+	int32		typmod;
+	WfmlRowMap *rowmap;
+	WfmlJsonMap *jsonmap;
+} WfmlSite;
+
+/* The call site's state; without a flinfo (DirectFunctionCall) one for this call. */
+extern WfmlSite *wfml_site(FunctionCallInfo fcinfo);
+
+/* Make resolved and cached say what the name, or the id, means now to the current user. */
+extern void wfml_site_use_name(WfmlSite *site, text *reference);
+extern void wfml_site_use_id(WfmlSite *site, int64 id);
+
+/*
+ * The features of an input for the model in use: cached->x, overwritten by the
+ * next call.
+ */
+extern const float *wfml_site_features(WfmlSite *site, WfmlInput kind, Datum input);
+
+#endif							/* WFML_CALLSITE_H */
