@@ -43,7 +43,7 @@ typedef struct WfDataset
 	double	   *target;			/* regression: value; classification: NULL */
 	uint16_t   *label;			/* classification: class 0..K-1; else NULL */
 	float	   *weight;			/* NULL when all are 1; class weights included */
-	uint8_t    *fold;			/* validation fold of each row (wf_fit); NULL: none */
+	uint8_t    *fold;			/* validation fold of each row, by wf_team_alloc (wf_fit), freed with the rest; NULL: none */
 	uint64_t   *hash;			/* upper 64 bits of the row hash */
 	/* by row id, on rank 0 only and NULL when the frame has none */
 	uint64_t   *group;
@@ -60,13 +60,13 @@ typedef struct WfDataset
 } WfDataset;
 
 /*
- * Collective.  rank 0 hands in schema (finished) and frame and gets the rows
+ * Collective.  Hashes, extras and cells of the frame are given back on the
+ * way; its counts stay.  rank 0 hands in schema (finished) and frame and gets the rows
  * in canonical order; the other members pass NULL for both.  payload: bytes
  * per record beyond the bins (a multiple of 4); when it is not 0 its first 4
  * bytes are set to the row id (uint32), the rest to zero.  max_bins 2..255.
  * class_of_code maps label dictionary codes to classes (rank 0; NULL for
- * regression).  class_weight: K factors or NULL.  The frame's cells are
- * dropped once they are binned.
+ * regression).  class_weight: K factors or NULL.
  */
 WfDataset  *wf_dataset_build(WfTeam *team, WfSchema *schema, WfFrame *frame,
 							 WfLayout layout, size_t payload, int max_bins,

@@ -2,7 +2,7 @@
  * frame.h
  *	  The rows of a training source: typed cells, target, weight, hash.
  *
- * Rows arrive one at a time and are kept in blocks of WF_FRAME_BLOCK rows,
+ * Rows arrive one at a time and are kept in blocks of at most WF_FRAME_BLOCK rows,
  * column by column inside a block.  Cells past the memory limit go to the
  * host's spool and are read back block by block, in order.  What every row
  * needs until the end (hash, target, weight, group, time) stays in memory.
@@ -65,6 +65,13 @@ WfFrame    *wf_frame_create(WfHost *host, size_t memory_limit,
  * as missing there.
  */
 int			wf_frame_add_column(WfFrame *frame, WfCellKind kind, WfDict *dict);
+/*
+ * Rows are hashed by cell index.  Columns added late may come in another order
+ * when the rows do; give them a key of their own (column and element, upper
+ * bit clear, none that is an index of a cell), before the first row with a
+ * value there, and hashes stay the same in any order.
+ */
+void		wf_frame_set_key(WfFrame *frame, int cell, uint64_t key);
 int			wf_frame_n_cells(const WfFrame *frame);
 WfCellKind	wf_frame_cell_kind(const WfFrame *frame, int cell);
 
@@ -74,6 +81,9 @@ WfCellKind	wf_frame_cell_kind(const WfFrame *frame, int cell);
  */
 uint32_t	wf_frame_tag_list(WfFrame *frame, int cell, uint32_t *codes, int n);
 const uint32_t *wf_frame_tags(const WfFrame *frame, int cell, uint32_t list, int *n);
+/* Number of distinct lists of a cell column, and how many rows have each. */
+uint32_t	wf_frame_n_tag_lists(const WfFrame *frame, int cell);
+uint64_t	wf_frame_tag_list_rows(const WfFrame *frame, int cell, uint32_t list);
 
 /* cells: wf_frame_n_cells() of them. */
 void		wf_frame_append(WfFrame *frame, const WfCell *cells, const WfRowExtra *extra);
@@ -98,6 +108,9 @@ void		wf_frame_set_target(WfFrame *frame, uint64_t row, double target);
 double		wf_frame_weight(const WfFrame *frame, uint64_t row);
 uint64_t	wf_frame_group(const WfFrame *frame, uint64_t row);
 double		wf_frame_time(const WfFrame *frame, uint64_t row);
+bool		wf_frame_has_weight(const WfFrame *frame);
+bool		wf_frame_has_group(const WfFrame *frame);
+bool		wf_frame_has_time(const WfFrame *frame);
 /* Upper 64 bits of the row's hash. */
 uint64_t	wf_frame_hash(const WfFrame *frame, uint64_t row);
 
@@ -129,8 +142,13 @@ void		wf_frame_scan_begin(WfFrame *frame, WfFrameScan *scan);
 uint32_t	wf_frame_scan_next(WfFrameScan *scan);
 void		wf_frame_scan_end(WfFrameScan *scan);
 
-/* Give back cells (hashes, extras) that are no longer needed. */
+/*
+ * Give back what is no longer needed: cells, hashes, extras (target, weight,
+ * group, time).  Counts, varies and n_missing stay.
+ */
 void		wf_frame_drop_cells(WfFrame *frame);
+void		wf_frame_drop_hashes(WfFrame *frame);
+void		wf_frame_drop_extras(WfFrame *frame);
 void		wf_frame_destroy(WfFrame *frame);
 
 #endif							/* WF_FRAME_H */
