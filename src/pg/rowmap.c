@@ -1,0 +1,282 @@
+/*-------------------------------------------------------------------------
+ * rowmap.c
+ *	  Rows of a descriptor into the features of a model.
+ *
+ * Everything that needs the catalogs happens once, when the map is made.
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "pg/columns.h"
+#include "pg/compat.h"
+#include "pg/features.h"
+#include "pg/input.h"
+
+typedef struct MapItem
+{
+	const WfmlPlace *place;
+	WfmlConverter *converter;
+	AttrNumber	attno;
+} MapItem;
+
+struct WfmlRowMap
+{
+	int			n;
+	MapItem    *items;
+	int			max_attno;
+	TupleDesc	whole;
+	TupleDesc	needed;			/* its first max_attno attributes */
+	Datum	   *values;
+	bool	   *nulls;
+	double	   *elements;		/* room for the longest vector */
+	int			elements_size;
+	MemoryContext context;
+};
+
+/* ---- making ---- */
+
+static AttrNumber
+find_attribute(TupleDesc desc, const char *name)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0)
+			return (AttrNumber) (i + 1);
+	}
+	return InvalidAttrNumber;
+}
+
+/* Names f1, f2, …: a row made by ROW(). */
+static bool
+is_nameless(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		char		name[16];
+
+		snprintf(name, sizeof(name), "f%d", i + 1);
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) != 0)
+			return false;
+	}
+	return desc->natts > 0;
+}
+
+static bool
+is_time(WfColumnKind kind)
+{
+	return kind == WF_COL_TIMESTAMP || kind == WF_COL_DATE;
+}
+
+static bool
+compatible(WfColumnKind model, WfColumnKind row)
+{
+	return model == row ||
+		(model == WF_COL_NUMBER && row == WF_COL_BOOLEAN) ||
+		(is_time(model) && is_time(row));
+}
+
+static void
+report_missing(List *missing, const char *model_name, TupleDesc desc)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg_plural("column %s required by model \"%s\" is missing from the input",
+						   "columns %s required by model \"%s\" are missing from the input",
+						   list_length(missing), wfml_quoted_names(missing), model_name),
+			 is_nameless(desc)
+			 ? errhint("ROW(...) has no column names; select from a sub-select instead: predict(..., s) FROM (SELECT a, b) s.")
+			 : 0));
+}
+
+WfmlRowMap *
+wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc, MemoryContext cxt)
+{
+	WfmlRowMap *map = MemoryContextAllocZero(cxt, sizeof(WfmlRowMap));
+	WfmlPlace  *places = wfml_places(model, cxt);
+	pg_tz	   *zone = NULL;
+	List	   *missing = NIL;
+	StringInfoData wrong;
+	MemoryContext old;
+
+	initStringInfo(&wrong);
+	map->context = cxt;
+	map->n = (int) model->header->n_columns;
+	map->items = MemoryContextAllocZero(cxt, sizeof(MapItem) * (map->n + 1));
+	for (int i = 0; i < map->n; i++)
+	{
+		MapItem    *item = &map->items[i];
+		WfColumnKind kind;
+		Oid			type;
+
+		item->place = &places[i];
+		item->attno = find_attribute(desc, places[i].name);
+		if (item->attno == InvalidAttrNumber)
+		{
+			missing = lappend(missing, (void *) places[i].name);
+			continue;
+		}
+		type = TupleDescAttr(desc, item->attno - 1)->atttypid;
+		if (!wfml_type_kind(type, &kind) || !compatible(places[i].kind, kind))
+		{
+			appendStringInfo(&wrong, "%s\"%s\" is %s, the model expects a %s", wrong.len ? "; " : "",
+							 places[i].name, format_type_be(type), wfml_kind_name(places[i].kind));
+			continue;
+		}
+		if (zone == NULL && kind == WF_COL_TIMESTAMP)
+			zone = wfml_model_zone(model);
+		item->converter = wfml_converter_create(type, zone, cxt);
+		map->max_attno = Max(map->max_attno, item->attno);
+	}
+	if (missing != NIL)
+		report_missing(missing, model_name, desc);
+	if (wrong.len > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("input does not fit model \"%s\": column %s", model_name, wrong.data),
+				 errhint("Cast the columns to the types of the training source.")));
+	pfree(wrong.data);
+	old = MemoryContextSwitchTo(cxt);
+	map->whole = CreateTupleDescCopyConstr(desc);
+	map->needed = CreateTemplateTupleDesc(map->max_attno);
+	for (int i = 1; i <= map->max_attno; i++)
+		TupleDescCopyEntry(map->needed, i, desc, i);
+	map->values = palloc(sizeof(Datum) * (desc->natts + 1));
+	map->nulls = palloc(sizeof(bool) * (desc->natts + 1));
+	MemoryContextSwitchTo(old);
+	return map;
+}
+
+int
+wfml_rowmap_max_attno(const WfmlRowMap *map)
+{
+	return map->max_attno;
+}
+
+/* ---- rows ---- */
+
+static void
+map_tags(const MapItem *item, Datum value, float *x)
+{
+	WfmlConverter *element = item->converter->element;
+	Datum	   *values;
+	bool	   *nulls;
+	int			n = wfml_converter_elements(item->converter, value, &values, &nulls);
+
+	wfml_put_no_tags(item->place, x);
+	for (int i = 0; i < n; i++)
+	{
+		size_t		length;
+		const char *bytes;
+
+		if (nulls[i])
+			continue;
+		bytes = element->text(element, values[i], &length);
+		wfml_put_tag(item->place, bytes, length, x);
+	}
+	pfree(values);
+	pfree(nulls);
+}
+
+static void
+map_vector(WfmlRowMap *map, const MapItem *item, Datum value, float *x)
+{
+	WfmlConverter *element = item->converter->element;
+	Datum	   *values;
+	bool	   *nulls;
+	int			n = wfml_converter_elements(item->converter, value, &values, &nulls);
+
+	if (n > map->elements_size)
+	{
+		if (map->elements)
+			pfree(map->elements);
+		map->elements = NULL;
+		map->elements_size = 0;
+		map->elements = MemoryContextAlloc(map->context, sizeof(double) * n);
+		map->elements_size = n;
+	}
+	for (int i = 0; i < n; i++)
+		map->elements[i] = nulls[i] ? NAN : element->number(element, values[i]);
+	pfree(values);
+	pfree(nulls);
+	wfml_put_vector(item->place, map->elements, n, x);
+}
+
+static void
+map_value(WfmlRowMap *map, const MapItem *item, Datum value, float *x)
+{
+	WfmlConverter *c = item->converter;
+	const char *bytes;
+	size_t		length;
+	int64		days,
+				usec;
+
+	switch (item->place->kind)
+	{
+		case WF_COL_NUMBER:
+		case WF_COL_BOOLEAN:
+			wfml_put_number(item->place, c->number(c, value), x);
+			break;
+		case WF_COL_CATEGORY:
+			bytes = c->text(c, value, &length);
+			wfml_put_text(item->place, bytes, length, x);
+			break;
+		case WF_COL_TIMESTAMP:
+		case WF_COL_DATE:
+		case WF_COL_TIME:
+			if (c->time(c, value, &days, &usec))
+				wfml_put_time(item->place, days, usec, x);
+			else
+				wfml_put_missing(item->place, x);
+			break;
+		case WF_COL_TAGS:
+			map_tags(item, value, x);
+			break;
+		case WF_COL_VECTOR:
+			map_vector(map, item, value, x);
+			break;
+	}
+}
+
+static void
+map_row(WfmlRowMap *map, const Datum *values, const bool *nulls, float *x)
+{
+	for (int i = 0; i < map->n; i++)
+	{
+		const MapItem *item = &map->items[i];
+
+		if (nulls[item->attno - 1])
+			wfml_put_missing(item->place, x);
+		else
+			map_value(map, item, values[item->attno - 1], x);
+	}
+}
+
+void
+wfml_rowmap_slot(WfmlRowMap *map, TupleTableSlot *slot, float *x)
+{
+	slot_getsomeattrs(slot, map->max_attno);
+	map_row(map, slot->tts_values, slot->tts_isnull, x);
+}
+
+void
+wfml_rowmap_heap(WfmlRowMap *map, HeapTupleHeader row, float *x)
+{
+	HeapTupleData tuple;
+	/* Columns added later with a default are known only to the whole descriptor. */
+	bool		short_row = (int) HeapTupleHeaderGetNatts(row) < map->max_attno;
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = row;
+	heap_deform_tuple(&tuple, short_row ? map->whole : map->needed, map->values, map->nulls);
+	map_row(map, map->values, map->nulls, x);
+}
