@@ -96,11 +96,6 @@ for f in test/isolation/specs/*.spec; do
 	[ -e "$f" ] || continue
 	grep -qx "$(basename "$f" .spec)" test/isolation/schedule || complain "$f is not in test/isolation/schedule"
 done
-for f in src/core/*.c; do
-	name=$(basename "$f" .c)
-	[ "$name" = host ] || [ -f "test/unit/test_$name.c" ] || ls test/unit/test_"$name"_*.c >/dev/null 2>&1 ||
-		grep -qs "core/$name\.h" test/unit/*.c || complain "$f has no unit test"
-done
 for f in src/pg/*.sql; do
 	[ -e "$f" ] || continue
 	sed 's/#.*//; s/\.sql *$//' src/pg/pieces | grep -qx "$(basename "$f" .sql)" || complain "$f is not in src/pg/pieces"
