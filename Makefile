@@ -151,9 +151,13 @@ demo-stop:
 bench:
 	bench/run.sh $(BENCH)
 
+# docs/reference.md from the comments in the catalog of the demo's server.
+reference:
+	scripts/demo.sh psql -q -f scripts/reference.sql >docs/reference.md
+
 # What the scripts need to know.
 list-%:
 	@echo $($*)
 
-.PHONY: unit fuzz fuzz-build coverage lint test demo psql demo-stop bench
+.PHONY: unit fuzz fuzz-build coverage lint test demo psql demo-stop bench reference
 .SECONDARY:
