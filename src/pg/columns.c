@@ -214,7 +214,7 @@ model_outputs(const char *model)
 	if (model == NULL || !OidIsValid(oid))
 		return NIL;
 	wfml_scan_all(&scan, oid);
-	while (wfml_scan_next(&scan))
+	for (; HeapTupleIsValid(scan.tuple); wfml_scan_next(&scan))
 	{
 		AttrNumber	at_model = get_attnum(oid, "model");
 		AttrNumber	at_relation = get_attnum(oid, "relation");

@@ -258,7 +258,8 @@ single_read_query(SPIPlanPtr plan)
 	if (query == NULL || query->commandType != CMD_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("source must only read, but is %s", GetCommandTagName(source->commandTag)),
+				 errmsg("source must only read, but is %s",
+						source->commandTag == CMDTAG_SELECT ? "SELECT INTO" : GetCommandTagName(source->commandTag)),
 				 errhint("Write a SELECT, WITH, VALUES or TABLE query.")));
 	if (writes_walker((Node *) query, NULL))
 		ereport(ERROR,
