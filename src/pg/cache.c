@@ -21,6 +21,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/ilist.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
@@ -202,6 +203,31 @@ wfml_cache_unpin(const WfmlCached *cached, MemoryContext holder)
 /* ---- loading ---- */
 
 static void
+check_string(const WfModel *model, WfStringRecord s)
+{
+	if (!pg_verifymbstr(wf_model_string(model, s), s.length, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("model holds text that is not valid in encoding \"%s\"", GetDatabaseEncodingName()),
+				 errhint("A model keeps the encoding of the database that it was trained in.")));
+}
+
+void
+wfml_check_strings(const WfModel *model)
+{
+	for (uint32 c = 0; c < model->header->n_columns; c++)
+	{
+		const WfColumnRecord *column = &model->columns[c];
+
+		check_string(model, column->name);
+		for (uint32 i = 0; i < column->n_strings; i++)
+			check_string(model, model->dict[column->first_string + i]);
+	}
+	for (uint32 c = 0; c < model->header->n_classes; c++)
+		check_string(model, model->labels[c]);
+}
+
+static void
 make_labels(WfmlCached *cached)
 {
 	const WfModel *model = cached->model;
@@ -232,6 +258,7 @@ load(int64 id)
 	if (!wfml_artifact_describe(id, &recorded, entry->sha256))
 		elog(ERROR, "model version " INT64_FORMAT " vanished while it was read", id);
 	shown->model = wf_model_open(wfml_host_create(context), bytes, length);
+	wfml_check_strings(shown->model);
 	shown->zone = wfml_model_zone(shown->model);
 	shown->x = palloc0(sizeof(float) * (shown->model->header->n_features + 1));
 	shown->values = palloc0(sizeof(double) * wf_model_n_values(shown->model));

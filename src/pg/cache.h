@@ -45,4 +45,10 @@ extern void wfml_cache_unpin(const WfmlCached *cached, MemoryContext holder);
 extern WfmlRowMap *wfml_cache_rowmap(const WfmlCached *cached, const char *name, Oid type, int32 typmod, MemoryContext holder);
 extern WfmlJsonMap *wfml_cache_jsonmap(const WfmlCached *cached, const char *name, MemoryContext holder);
 
+/*
+ * XX001 unless every string of the model is valid in the database's encoding:
+ * bytes come from elsewhere, and text that is not valid must never leave.
+ */
+extern void wfml_check_strings(const WfModel *model);
+
 #endif							/* WFML_CACHE_H */

@@ -129,6 +129,9 @@ ALTER TABLE wfml.registry ENABLE ALWAYS TRIGGER registry_changed;
 CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wfml.ml_model
 	FOR EACH STATEMENT EXECUTE FUNCTION wfml.registry_changed();
 ALTER TABLE wfml.ml_model ENABLE ALWAYS TRIGGER registry_changed;
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wfml.model_grant
+	FOR EACH STATEMENT EXECUTE FUNCTION wfml.registry_changed();
+ALTER TABLE wfml.model_grant ENABLE ALWAYS TRIGGER registry_changed;
 
 -- ---- reading ----
 

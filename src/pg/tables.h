@@ -57,7 +57,7 @@ typedef struct WfmlTables
 extern const WfmlTables *wfml_tables(void);
 
 /*
- * Grows whenever registry or ml_model changed as far as this session has
+ * Grows whenever registry, ml_model or model_grant changed as far as this session has
  * heard: at its own command ends and rollbacks, and at others' commits.
  */
 extern uint64 wfml_generation(void);
