@@ -138,6 +138,8 @@ keep_string(WfDict *dict, const char *bytes, size_t length)
 {
 	char	   *copy;
 
+	if (length == 0)
+		return "";
 	if (length > dict->chunk_left)
 	{
 		size_t		size = dict->chunk_size > length ? dict->chunk_size : length;
@@ -149,8 +151,7 @@ keep_string(WfDict *dict, const char *bytes, size_t length)
 			dict->chunk_size *= 2;
 	}
 	copy = dict->chunk;
-	if (length)
-		memcpy(copy, bytes, length);
+	memcpy(copy, bytes, length);
 	dict->chunk += length;
 	dict->chunk_left -= length;
 	return copy;
