@@ -148,6 +148,7 @@ stage_server() {
 	make -s PG_CONFIG="$PG_CONFIG" DESTDIR="$stage" install >/dev/null
 	chmod -R u+rwX,go+rX "$stage"
 	STAGE_BIN=$stage$bindir
+	[ -f "$stage$pkglibdir/wfml.so" ]
 }
 
 # start_cluster DATADIR SOCKETDIR PORT LOGFILE [setting...]: a cluster that

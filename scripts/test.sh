@@ -40,11 +40,12 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
-# The tests of a TAP stream; a script that died counts as one failure.
+# The tests in the output of prove; a script that died counts as one failure.
 count_tap() {
 	local kind=$1 status=$2 file=$3 good bad
 	good=$(grep -cE '^(ok [0-9]+|not ok .*# TODO)' "$file" || true)
 	bad=$(grep -E '^not ok' "$file" | grep -vc '# TODO' || true)
+	bad=$((bad + $(grep -c 'Parse errors:' "$file" || true)))
 	if [ "$status" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
 	if [ "$((good + bad))" = 0 ]; then bad=1; fi
 	count "$kind" "$good" "$bad"
@@ -66,111 +67,132 @@ need_build_tools
 need_test_tools
 choose_server_user
 say "PostgreSQL $("$PG_CONFIG" --version | sed 's/^PostgreSQL //'), servers run as $SERVER_USER"
-build_extension
+built=yes
+build_extension || built=
 
 # ---- the core alone ----
 
 run_unit() {
-	local log=$1 status=0 good bad binaries seen
-	make -k -j"$(processors)" $(make -s list-UNIT_BINS) >"$log.build" 2>&1 || { tail -n 40 "$log.build"; }
-	timeout 600 make -k unit >"$log" 2>&1 </dev/null || status=$?
-	grep -vE '^(gcc|ar|rm) ' "$log" | tail -n 200 || true
-	good=$(sed -n 's/^test_[a-z0-9_]*: \([0-9]*\) passed.*/\1/p' "$log" | awk '{s += $1} END {print s + 0}')
-	bad=$(sed -n 's/^test_[a-z0-9_]*: .* \([0-9]*\) failed$/\1/p' "$log" | awk '{s += $1} END {print s + 0}')
-	# a program that crashed or did not build prints no line
-	binaries=$(make -s list-UNIT_BINS | wc -w)
-	seen=$(grep -cE '^test_[a-z0-9_]*: [0-9]+ passed' "$log" || true)
-	bad=$((bad + binaries - seen))
-	if [ "$status" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
+	local log=$1 bin good bad
+	make -k -j"$(processors)" $(make -s list-UNIT_BINS) >"$log.build" 2>&1 || grep -E 'error|undefined' "$log.build" | sort -u | tail -n 40
+	for bin in $(make -s list-UNIT_BINS); do
+		# a program that crashes or does not build prints no summary
+		if ! make -q "$bin" 2>/dev/null; then
+			echo "$(basename "$bin"): 0 passed, 1 failed (does not build)"
+		elif ! timeout 300 "$bin" </dev/null >"$log.one" 2>&1 && ! grep -qE '^test_.* [1-9][0-9]* failed$' "$log.one"; then
+			tail -n 40 "$log.one"
+			echo "$(basename "$bin"): 0 passed, 1 failed (ended early)"
+		else
+			cat "$log.one"
+		fi
+	done >"$log"
+	cat "$log"
+	good=$(awk '/^test_[a-z0-9_]*: [0-9]+ passed/ {s += $2} END {print s + 0}' "$log")
+	bad=$(awk '/^test_[a-z0-9_]*: [0-9]+ passed/ {s += $4} END {print s + 0}' "$log")
 	count unit "$good" "$bad"
 }
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/wfml-test.XXXXXX")
-chmod 755 "$work"
-run_unit "$work/unit.log"
+# ---- in a server of our own ----
 
-# ---- a server of our own ----
+prepare_server() {
+	stage_server "$work/stage" || return 1
+	mkdir "$work/tree" "$work/home"
+	tar -cf - --exclude=./.git --exclude=./build --exclude='*.o' --exclude=./tmp_check . | tar -xf - -C "$work/tree"
+	mkdir -m 700 "$work/sockets" "$work/data"
+	if [ "$(id -un)" != "$SERVER_USER" ]; then
+		chown -R "$SERVER_USER" "$work/tree" "$work/sockets" "$work/data" "$work/home"
+		chown "$SERVER_USER" "$work"
+	fi
+	pgxs=$(dirname "$(dirname "$(dirname "$("$PG_CONFIG" --pgxs)")")")
+	export HOME="$work/home" PATH="$STAGE_BIN:$PATH"
+	export PGHOST="$work/sockets" PGPORT=54329 PGUSER=postgres
+	cd "$work/tree"
+	start_cluster "$work/data" "$work/sockets" 54329 "$work/log" \
+		"fsync = off" "full_page_writes = off" "synchronous_commit = off" "max_wal_size = 4GB" \
+		"shared_buffers = 256MB" "max_parallel_workers = 8" "max_connections = 50"
+}
 
-stage_server "$work/stage"
-mkdir "$work/tree" "$work/home"
-tar -cf - --exclude=./.git --exclude=./build --exclude='*.o' --exclude=./tmp_check . | tar -xf - -C "$work/tree"
-mkdir -m 700 "$work/sockets" "$work/data"
-if [ "$(id -un)" != "$SERVER_USER" ]; then
-	chown -R "$SERVER_USER" "$work/tree" "$work/sockets" "$work/data" "$work/home"
-	chown "$SERVER_USER" "$work"
-fi
-cd "$work/tree"
-pgxs=$(dirname "$(dirname "$(dirname "$("$PG_CONFIG" --pgxs)")")")
-export HOME="$work/home" PATH="$STAGE_BIN:$PATH"
-export PGHOST="$work/sockets" PGPORT=54329 PGUSER=postgres
-
-if start_cluster "$work/data" "$PGHOST" "$PGPORT" "$work/log" \
-	"fsync = off" "full_page_writes = off" "synchronous_commit = off" "max_wal_size = 4GB" \
-	"shared_buffers = 256MB" "max_parallel_workers = 8" "max_connections = 50"; then
-	:
-else
-	count cluster 0 1
-fi
-
-regress=$(make -s list-REGRESS)
-if [ -n "$regress" ]; then
-	status=0
+run_regress() {
+	local tests status=0
+	tests=$(make -s list-REGRESS)
+	[ -n "$tests" ] || return 0
 	as_server_user timeout 600 "$pgxs/src/test/regress/pg_regress" --inputdir=. --outputdir=. --bindir="$STAGE_BIN" \
-		--dbname=contrib_regression --no-locale $regress </dev/null >"$work/regress.log" 2>&1 || status=$?
+		--dbname=contrib_regression --no-locale $tests </dev/null >"$work/regress.log" 2>&1 || status=$?
 	cat "$work/regress.log"
-	if [ "$status" != 0 ]; then head -n 200 regression.diffs 2>/dev/null || true; fi
-	count_regress regress "$work/regress.log" "$status" "$(echo $regress | wc -w)"
-fi
+	if [ "$status" != 0 ]; then head -n 300 regression.diffs 2>/dev/null || true; fi
+	count_regress regress "$work/regress.log" "$status" "$(echo $tests | wc -w)"
+}
 
-isolation=$(make -s list-ISOLATION)
-if [ -n "$isolation" ]; then
-	status=0
-	as_server_user timeout 600 "$pgxs/src/test/isolation/pg_isolation_regress" --inputdir=test/isolation --outputdir=output_iso \
-		--bindir="$STAGE_BIN" --dbname=isolation_regression --load-extension=wfml --no-locale $isolation </dev/null >"$work/isolation.log" 2>&1 || status=$?
+run_isolation() {
+	local tests status=0
+	tests=$(make -s list-ISOLATION)
+	[ -n "$tests" ] || return 0
+	as_server_user timeout 600 "$pgxs/src/test/isolation/pg_isolation_regress" --inputdir=test/isolation \
+		--outputdir=output_iso --bindir="$STAGE_BIN" --dbname=isolation_regression --load-extension=wfml \
+		--no-locale $tests </dev/null >"$work/isolation.log" 2>&1 || status=$?
 	cat "$work/isolation.log"
-	if [ "$status" != 0 ]; then head -n 200 output_iso/regression.diffs 2>/dev/null || true; fi
-	count_regress isolation "$work/isolation.log" "$status" "$(echo $isolation | wc -w)"
-fi
+	if [ "$status" != 0 ]; then head -n 300 output_iso/regression.diffs 2>/dev/null || true; fi
+	count_regress isolation "$work/isolation.log" "$status" "$(echo $tests | wc -w)"
+}
 
-if ls test/pgtap/*.sql >/dev/null 2>&1; then
-	status=0
+run_pgtap() {
+	local status=0
 	as_server_user psql -Xq -d postgres -c 'CREATE DATABASE pgtap' &&
-		as_server_user psql -Xq -d pgtap -c 'CREATE EXTENSION pgtap; CREATE EXTENSION wfml' || status=$?
+		as_server_user psql -Xq -d pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION wfml' || status=$?
 	if [ "$status" = 0 ]; then
-		as_server_user env PGDATABASE=pgtap timeout 900 prove --failures --verbose --exec 'psql -XAtq -v ON_ERROR_STOP=1 -f' test/pgtap/*.sql \
-			</dev/null >"$work/pgtap.log" 2>&1 || status=$?
+		as_server_user env PGDATABASE=pgtap timeout 900 prove --failures --verbose \
+			--exec 'psql -XAtq -v ON_ERROR_STOP=1 -f' test/pgtap/*.sql </dev/null >"$work/pgtap.log" 2>&1 || status=$?
 		cat "$work/pgtap.log"
 	else
-		echo "not ok 1 - pgTAP is not to be had" >"$work/pgtap.log"
+		echo "not ok 1 - no database with pgTAP and wfml" >"$work/pgtap.log"
 	fi
 	count_tap pgtap "$status" "$work/pgtap.log"
-fi
-as_server_user "$STAGE_BIN/pg_ctl" -D "$work/data" -m fast -w -s stop || true
+}
 
-if ls test/t/*.pl >/dev/null 2>&1; then
-	status=0
-	unset PGHOST PGPORT PGUSER
-	as_server_user env TESTDIR="$work/tree" PG_REGRESS="$pgxs/src/test/regress/pg_regress" PGPORT=65432 TMPDIR="$work/home" \
-		timeout 900 prove --failures --verbose -I "$pgxs/src/test/perl" -I test/t test/t/*.pl </dev/null >"$work/tap.log" 2>&1 || status=$?
+# Tests in Perl that make clusters themselves.
+run_tap() {
+	local status=0
+	as_server_user env -u PGHOST -u PGUSER TESTDIR="$work/tree" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
+		PGPORT=65432 TMPDIR="$work/home" timeout 1200 prove --failures --verbose -I "$pgxs/src/test/perl" \
+		test/t/*.pl </dev/null >"$work/tap.log" 2>&1 || status=$?
 	cat "$work/tap.log"
 	count_tap tap "$status" "$work/tap.log"
-fi
+}
 
 # ---- hostile bytes, for a moment ----
 
-cd "$OLDPWD"
-if ls test/fuzz/fuzz_*.c >/dev/null 2>&1; then
-	if can_fuzz; then
-		status=0
-		make -k -j"$(processors)" fuzz-build >"$work/fuzz.build" 2>&1 || tail -n 40 "$work/fuzz.build"
-		scripts/fuzz.sh "${FUZZ_SECONDS:-10}" >"$work/fuzz.log" 2>&1 </dev/null || status=$?
-		grep -E '^(ok|not ok)' "$work/fuzz.log" || true
-		if [ "$status" != 0 ]; then tail -n 60 "$work/fuzz.log"; fi
-		count_tap fuzz "$status" "$work/fuzz.log"
-	else
+run_fuzz() {
+	local status=0
+	if ! can_fuzz; then
 		say "== fuzz: left out, clang with its run-time library is not installed"
+		return 0
 	fi
+	make -k -j"$(processors)" fuzz-build >"$work/fuzz.build" 2>&1 || tail -n 40 "$work/fuzz.build"
+	scripts/fuzz.sh "${FUZZ_SECONDS:-10}" >"$work/fuzz.log" 2>&1 </dev/null || status=$?
+	grep -E '^(ok|not ok)' "$work/fuzz.log" || true
+	if [ "$status" != 0 ]; then tail -n 60 "$work/fuzz.log"; fi
+	count_tap fuzz "$status" "$work/fuzz.log"
+}
+
+# ---- all of it ----
+
+top=$PWD
+work=$(mktemp -d "${TMPDIR:-/tmp}/wfml-test.XXXXXX")
+chmod 755 "$work"
+run_unit "$work/unit.log"
+if [ -z "$built" ]; then
+	count build 0 1
+elif prepare_server; then
+	run_regress
+	run_isolation
+	run_pgtap
+	as_server_user "$STAGE_BIN/pg_ctl" -D "$work/data" -m fast -w -s stop || true
+	run_tap
+else
+	count server 0 1
 fi
+cd "$top"
+run_fuzz
 
 printf '%s\n%d seconds\n' "$report" "$((SECONDS - start))"
 printf '%d passed, %d failed\n' "$passed" "$failed"
