@@ -14,21 +14,29 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/simd.h"
+
+#ifdef WF_HAVE_X86_SIMD
+#include <immintrin.h>
+#endif
+
 /* Words between two calls of host->check(): about a millisecond. */
 #define CHECK_WORDS (1 << 18)
 
-typedef struct Pending
+/* Of a node's subtree: the word behind it, and the splits on its longest path. */
+typedef struct Subtree
 {
-	uint32_t	at;				/* where the right child starts */
-	uint32_t	depth;			/* splits above it */
-} Pending;
+	uint32_t	end;
+	uint32_t	height;
+} Subtree;
 
 typedef struct Verify
 {
 	WfHost	   *host;
 	const WfEnsemble *e;
-	uint32_t	n_payloads;		/* class leaves */
-	Pending    *stack;
+	/* one of these */
+	uint64_t   *stack;			/* where a right child starts | splits above it << 32 */
+	Subtree    *subtree;		/* as many as the largest tree has words */
 } Verify;
 
 static void corrupt(WfHost *host, const char *what) __attribute__((noreturn));
@@ -168,17 +176,17 @@ verify_slots(WfHost *host, const WfEnsemble *e, const uint8_t *is_category)
 		corrupt(host, "bad slot");
 }
 
-/* Trees follow each other without gaps in every part; returns the greatest depth. */
-static uint32_t
-verify_directory(WfHost *host, const WfEnsemble *e)
+/* Trees follow each other without gaps in every part; finds the largest and the deepest. */
+static void
+verify_directory(WfHost *host, const WfEnsemble *e, uint32_t *most_words, uint32_t *most_depth)
 {
 	const WfEnsembleHeader *h = e->header;
 	uint64_t	words = 0;
 	uint64_t	splits = 0;
 	uint64_t	bitsets = 0;
 	uint64_t	floats = 0;
-	uint32_t	depth = 0;
 
+	*most_words = *most_depth = 0;
 	for (uint32_t t = 0; t < h->n_trees; t++)
 	{
 		const WfTreeEntry *tree = &e->directory[t];
@@ -196,17 +204,18 @@ verify_directory(WfHost *host, const WfEnsemble *e)
 		floats += tree->n_floats;
 		if (words > h->n_words || splits > h->n_splits || bitsets > h->n_bitsets || floats > h->n_floats)
 			corrupt(host, "bad directory of trees");
-		if (tree->depth > depth)
-			depth = tree->depth;
+		if (tree->depth > *most_depth)
+			*most_depth = tree->depth;
+		if (tree->n_words > *most_words)
+			*most_words = tree->n_words;
 	}
 	if (words != h->n_words || splits != h->n_splits || bitsets != h->n_bitsets || floats != h->n_floats)
 		corrupt(host, "bad directory of trees");
-	return depth;
 }
 
 /* Any tree: every word, in preorder. */
-static void
-verify_tree(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
+static bool
+tree_fits(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
 {
 	const WfEnsemble *e = v->e;
 	const uint32_t *words = e->words + tree->first_word;
@@ -242,15 +251,11 @@ verify_tree(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
 				break;
 			at += size;
 			if (top == 0)
-			{
-				if (at == n && splits == tree->n_splits && deepest == tree->depth)
-					return;
-				break;
-			}
+				return at == n && splits == tree->n_splits && deepest == tree->depth;
 			top--;
-			if (v->stack[top].at != at || at >= n)
+			if ((uint32_t) v->stack[top] != at || at >= n)
 				break;
-			depth = v->stack[top].depth;
+			depth = (uint32_t) (v->stack[top] >> 32);
 			continue;
 		}
 		if (slot >= e->header->n_slots || n - at < 4)
@@ -273,13 +278,138 @@ verify_tree(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
 		depth++;
 		if (depth > deepest)
 			deepest = depth;
-		v->stack[top].at = at + w.skip;
-		v->stack[top].depth = depth;
-		top++;
+		v->stack[top++] = (at + w.skip) | (uint64_t) depth << 32;
 		splits++;
 		at += w.words;
 	}
-	corrupt(v->host, "bad node of a tree");
+	return false;
+}
+
+/*
+ * Narrow trees without category splits: every word but a skip is a node.
+ *
+ * A skip that does not fit in 16 bits has something in its upper half, while
+ * the split before it has 0 there: so a word with 0 in its upper half that is
+ * no leaf tells, from either side, that the next word is a skip.
+ */
+static inline bool
+is_long_split(uint32_t w)
+{
+	return (w >> 16 | ((w & 0xff) == WF_LEAF_BYTE)) == 0;
+}
+
+/* Slot, bin or payload out of range, in a word that is no skip? */
+static bool
+value_is_bad(const uint32_t *words, uint32_t i, uint32_t n_slots, uint32_t n_payloads)
+{
+	uint32_t	w = words[i];
+
+	if (i > 0 && is_long_split(words[i - 1]))
+		return false;
+	if ((w & 0xff) == WF_LEAF_BYTE)
+		return w >> 8 >= n_payloads;
+	return (w & 0xff) >= n_slots || (w >> 8 & 0xff) == WF_MISSING_BIN;
+}
+
+#ifdef WF_HAVE_X86_SIMD
+/* Sixteen words at a time; those that look bad are looked at again.  Returns how many are good. */
+WF_TARGET_AVX512
+static uint32_t
+good_values_avx512(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
+{
+	const __m512i low = _mm512_set1_epi32(0xff);
+	const __m512i slots = _mm512_set1_epi32((int) n_slots);
+	const __m512i payloads = _mm512_set1_epi32((int) n_payloads);
+
+	for (uint32_t i = 0; i < n; i += 16)
+	{
+		__mmask16	some = n - i >= 16 ? 0xffff : (__mmask16) ((1u << (n - i)) - 1);
+		__m512i		w = _mm512_maskz_loadu_epi32(some, words + i);
+		__m512i		slot = _mm512_and_si512(w, low);
+		__m512i		payload = _mm512_srli_epi32(w, 8);
+		__mmask16	leaf = _mm512_mask_cmpeq_epi32_mask(some, slot, low);
+		__mmask16	split = (__mmask16) (some & ~leaf);
+		uint32_t	bad = _mm512_mask_cmpge_epu32_mask(leaf, payload, payloads) |
+			_mm512_mask_cmpge_epu32_mask(split, slot, slots) |
+			_mm512_mask_cmpeq_epi32_mask(split, _mm512_and_si512(payload, low), low);
+
+		for (; bad; bad &= bad - 1)
+			if (value_is_bad(words, i + (uint32_t) __builtin_ctz(bad), n_slots, n_payloads))
+				return i;
+	}
+	return n;
+}
+#endif
+
+static bool
+values_fit(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
+{
+#ifdef WF_HAVE_X86_SIMD
+	if (wf_simd() >= WF_SIMD_AVX512)
+		return good_values_avx512(words, n, n_slots, n_payloads) == n;
+#endif
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint32_t	w = words[i];
+		uint32_t	leaf = (w & 0xff) == WF_LEAF_BYTE;
+		uint32_t	bad_leaf = w >> 8 >= n_payloads;
+		uint32_t	bad_split = ((w & 0xff) >= n_slots) | ((w >> 8 & 0xff) == WF_MISSING_BIN);
+
+		/* One branch that is never taken, not three that depend on the node. */
+		if ((leaf & bad_leaf) | (bad_split & ~leaf))
+			if (value_is_bad(words, i, n_slots, n_payloads))
+				return false;
+	}
+	return true;
+}
+
+/*
+ * Does every subtree end where its parent says?  Large forests are opened at
+ * the first prediction of a session, so this goes backwards, children before
+ * parents, with neither a stack nor a branch that depends on the node.
+ * subtree: n entries.
+ */
+static bool
+skips_fit(WfHost *host, const uint32_t *words, const WfTreeEntry *tree, Subtree *subtree)
+{
+	Subtree		left = {0, 0};	/* at + 1, or behind a skip */
+	uint32_t	n = tree->n_words;
+	uint32_t	splits = 0;
+	uint32_t	bad = 0;
+	uint32_t	at = n;
+
+	subtree[0] = left;
+	while (at > 0)
+	{
+		uint32_t	w;
+		uint32_t	skip;
+		uint32_t	right;
+		uint32_t	split;
+
+		if (at % CHECK_WORDS == 0)
+			host->check(host);
+		w = words[--at];
+		skip = w >> 16;
+		if (at > 0 && is_long_split(words[at - 1]))
+		{
+			/* w is the skip of the split before it */
+			if (skip == 0 || w >= n)
+				return false;
+			skip = w;
+			w = words[--at];
+		}
+		split = 0 - (uint32_t) ((w & 0xff) != WF_LEAF_BYTE);
+		right = (at + skip) & split;
+		bad |= right >= n;
+		right = right < n ? right : 0;
+		bad |= (left.end ^ right) & split;
+		splits -= split;
+		left.height = (left.height > subtree[right].height ? left.height : subtree[right].height) + 1;
+		left.height &= split;
+		left.end = ((at + 1) & ~split) | (subtree[right].end & split);
+		subtree[at] = left;
+	}
+	return !bad && left.end == n && splits == tree->n_splits && left.height == tree->depth;
 }
 
 /* Leaf values are finite; distributions are probabilities that sum to 1. */
@@ -336,6 +466,41 @@ verify_ratios(WfHost *host, const WfEnsemble *e)
 		corrupt(host, "bad ratio of a split");
 }
 
+static void
+verify_trees(Verify *v, uint32_t most_words, uint32_t most_depth)
+{
+	const WfEnsembleHeader *h = v->e->header;
+	uint32_t	k = h->n_classes > 2 ? h->n_classes : 1;
+	bool		plain = !h->wide && !h->has_category;
+
+	if (plain)
+		v->subtree = wf_alloc(v->host, most_words, sizeof(Subtree));
+	else
+		v->stack = wf_alloc(v->host, (size_t) most_depth + 1, sizeof(uint64_t));
+	for (uint32_t t = 0; t < h->n_trees; t++)
+	{
+		const WfTreeEntry *tree = &v->e->directory[t];
+		uint32_t	n_payloads = tree->n_floats;
+		const uint32_t *words;
+
+		if (h->leaf == WF_LEAF_CLASS)
+		{
+			if (tree->n_floats % k != 0)
+				corrupt(v->host, "bad leaf values");
+			n_payloads = h->n_classes + tree->n_floats / k;
+		}
+		v->host->check(v->host);
+		words = v->e->words + tree->first_word;
+		if (plain
+			? !values_fit(words, tree->n_words, h->n_slots, n_payloads) ||
+			!skips_fit(v->host, words, tree, v->subtree)
+			: !tree_fits(v, tree, n_payloads))
+			corrupt(v->host, "bad node of a tree");
+	}
+	wf_release(v->host, v->subtree);
+	wf_release(v->host, v->stack);
+}
+
 void
 wf_ensemble_open(WfHost *host, const void *section, size_t length,
 				 uint32_t n_features, const uint8_t *is_category, int n_classes,
@@ -343,8 +508,8 @@ wf_ensemble_open(WfHost *host, const void *section, size_t length,
 {
 	const WfEnsembleHeader *h = section;
 	Verify		v = {.host = host, .e = out};
-	uint32_t	depth;
-	uint32_t	k;
+	uint32_t	most_words;
+	uint32_t	most_depth;
 
 	if (length < sizeof(*h) || ((uintptr_t) section & 7) != 0)
 		corrupt(host, "the trees are cut off");
@@ -360,25 +525,13 @@ wf_ensemble_open(WfHost *host, const void *section, size_t length,
 	out->base = part(host, section, length, h->base_at, h->n_outputs, sizeof(double));
 
 	verify_slots(host, out, is_category);
-	depth = verify_directory(host, out);
-	verify_floats(host, out);
-	verify_ratios(host, out);
 	for (int o = 0; o < h->n_outputs; o++)
 		if (!isfinite(out->base[o]))
 			corrupt(host, "bad base value of the trees");
-
-	v.stack = wf_alloc(host, (size_t) depth + 1, sizeof(Pending));
-	k = h->n_classes > 2 ? h->n_classes : 1;
-	for (uint32_t t = 0; t < h->n_trees; t++)
-	{
-		const WfTreeEntry *tree = &out->directory[t];
-
-		if (h->leaf == WF_LEAF_CLASS && tree->n_floats % k != 0)
-			corrupt(host, "bad leaf values");
-		verify_tree(&v, tree, h->leaf == WF_LEAF_CLASS
-					? h->n_classes + tree->n_floats / k : tree->n_floats);
-	}
-	wf_release(host, v.stack);
+	verify_directory(host, out, &most_words, &most_depth);
+	verify_floats(host, out);
+	verify_ratios(host, out);
+	verify_trees(&v, most_words, most_depth);
 }
 
 /* ---- the plain walk ---- */
