@@ -141,7 +141,7 @@ wfml_put_vector(const WfmlPlace *place, const double *values, int n, float *x)
 	if ((uint64) n != place->length)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("array of column \"%s\" has %d elements, the model was trained with " UINT64_FORMAT,
+				 errmsg("array of column \"%s\" has length %d, the model was trained with length " UINT64_FORMAT,
 						place->name, n, place->length)));
 	for (uint32_t i = 0; i < place->n; i++)
 		x[place->first + i] = (float) values[place->model->features[place->first + i].element];

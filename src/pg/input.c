@@ -72,12 +72,9 @@ number_from_numeric(WfmlConverter *c, Datum value)
 	return wfml_numeric_double(value);
 }
 
-/* Seconds, as EXTRACT(epoch) counts them: a year of 365.25 days, a month of 30. */
-static double
-number_from_interval(WfmlConverter *c, Datum value)
+double
+wfml_interval_seconds(const Interval *span)
 {
-	const Interval *span = DatumGetIntervalP(value);
-
 #ifdef INTERVAL_NOT_FINITE
 	if (INTERVAL_NOT_FINITE(span))
 		return INTERVAL_IS_NOBEGIN(span) ? -HUGE_VAL : HUGE_VAL;
@@ -86,6 +83,12 @@ number_from_interval(WfmlConverter *c, Datum value)
 		(double) span->day * SECS_PER_DAY +
 		(double) (span->month / MONTHS_PER_YEAR) * (DAYS_PER_YEAR * SECS_PER_DAY) +
 		(double) (span->month % MONTHS_PER_YEAR) * ((double) DAYS_PER_MONTH * SECS_PER_DAY);
+}
+
+static double
+number_from_interval(WfmlConverter *c, Datum value)
+{
+	return wfml_interval_seconds(DatumGetIntervalP(value));
 }
 
 /*
@@ -388,6 +391,17 @@ wfml_kind_name(WfColumnKind kind)
 	};
 
 	return (unsigned) kind < lengthof(names) ? names[kind] : "unknown";
+}
+
+const char *
+wfml_kind_noun(WfColumnKind kind)
+{
+	static const char *const nouns[] = {
+		"a number", "a boolean", "text", "a timestamp", "a date", "a time of day",
+		"an array of text", "an array of numbers"
+	};
+
+	return (unsigned) kind < lengthof(nouns) ? nouns[kind] : "another type";
 }
 
 /* The types every database has, without a look at the catalog. */

@@ -62,6 +62,9 @@ extern int	wfml_converter_elements(WfmlConverter *c, Datum array, Datum **values
 /* A numeric as the nearest double; beyond its range +-infinity.  Any varlena header but an external one. */
 extern double wfml_numeric_double(Datum value);
 
+/* Seconds as EXTRACT(epoch) counts them: a year of 365.25 days, a month of 30. */
+extern double wfml_interval_seconds(const Interval *span);
+
 /* At most WF_DICT_KEY_BYTES leading bytes, ending with a whole character. */
 extern size_t wfml_clip_text(const char *bytes, size_t length);
 
@@ -70,6 +73,8 @@ extern bool wfml_local_time(TimestampTz instant, pg_tz *zone, int64 *days, int64
 
 /* "number", "category", … as users read them. */
 extern const char *wfml_kind_name(WfColumnKind kind);
+/* "a number", "an array of text", … */
+extern const char *wfml_kind_noun(WfColumnKind kind);
 
 /* ---- rows of a tuple descriptor into features of a model ---- */
 

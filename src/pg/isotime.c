@@ -12,7 +12,9 @@
 #include <ctype.h>
 
 #include "datatype/timestamp.h"
+#include "miscadmin.h"
 #include "utils/datetime.h"
+#include "utils/timestamp.h"
 
 #include "pg/compat.h"
 #include "pg/input.h"
@@ -174,4 +176,56 @@ wfml_iso_parse(const char *text, size_t length, WfColumnKind kind, pg_tz *zone,
 		(*days)++;
 	}
 	return WFML_ISO_VALUE;
+}
+
+/* ---- intervals ---- */
+
+static bool
+decode_interval(char **fields, int *types, int n, char *text, Interval *span)
+{
+	int			kind = DTK_DELTA;
+	int			error;
+#if PG_VERSION_NUM >= 150000
+	struct pg_itm_in parts = {0};
+
+	error = DecodeInterval(fields, types, n, INTERVAL_FULL_RANGE, &kind, &parts);
+	if (error == DTERR_BAD_FORMAT)
+		error = DecodeISO8601Interval(text, &kind, &parts);
+	return error == 0 && kind == DTK_DELTA && itmin2interval(&parts, span) == 0;
+#else
+	struct pg_tm parts = {0};
+	fsec_t		fraction = 0;
+
+	error = DecodeInterval(fields, types, n, INTERVAL_FULL_RANGE, &kind, &parts, &fraction);
+	if (error == DTERR_BAD_FORMAT)
+		error = DecodeISO8601Interval(text, &kind, &parts, &fraction);
+	return error == 0 && kind == DTK_DELTA && tm2interval(&parts, fraction, span) == 0;
+#endif
+}
+
+bool
+wfml_interval_parse(const char *text, size_t length, double *seconds)
+{
+	char		copy[128];
+	char		work[256];
+	char	   *fields[MAXDATEFIELDS];
+	int			types[MAXDATEFIELDS];
+	int			n;
+	int			style = IntervalStyle;
+	Interval	span;
+	bool		valid;
+
+	if (length >= sizeof(copy))
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	if (ParseDateTime(copy, work, sizeof(work), fields, types, MAXDATEFIELDS, &n) != 0 || n == 0)
+		return false;
+	/* The style decides what a sign covers; nothing in between raises an error. */
+	IntervalStyle = INTSTYLE_POSTGRES;
+	valid = decode_interval(fields, types, n, copy, &span);
+	IntervalStyle = style;
+	if (valid)
+		*seconds = wfml_interval_seconds(&span);
+	return valid;
 }

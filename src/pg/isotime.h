@@ -27,4 +27,7 @@ typedef enum WfmlIso
 extern WfmlIso wfml_iso_parse(const char *text, size_t length, WfColumnKind kind,
 							  pg_tz *zone, int64 *days, int64 *usec);
 
+/* An interval as any IntervalStyle writes it ("1 day 02:00:00", "P1DT2H"), in seconds; false: it is none. */
+extern bool wfml_interval_parse(const char *text, size_t length, double *seconds);
+
 #endif							/* WFML_ISOTIME_H */

@@ -122,7 +122,7 @@ wrong_type(const WfmlPlace *place)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("value of key \"%s\" is not a %s", place->name, wfml_kind_name(place->kind))));
+			 errmsg("value of key \"%s\" is not %s", place->name, wfml_kind_noun(place->kind))));
 }
 
 static void
@@ -134,7 +134,7 @@ wrong_number(const WfmlPlace *place, const char *bytes, size_t length)
 					(int) wfml_clip_text(bytes, length), bytes, place->name)));
 }
 
-/* As SQL reads a float: "1e3", "NaN", "Infinity", spaces around; too large is infinite. */
+/* A number as SQL reads a float ("1e3", "NaN", " 7 "; too large is infinite), or an interval in seconds. */
 static double
 number_of_text(const WfmlPlace *place, const char *bytes, size_t length)
 {
@@ -146,13 +146,13 @@ number_of_text(const WfmlPlace *place, const char *bytes, size_t length)
 		wrong_number(place, bytes, length);
 	memcpy(text, bytes, length);
 	text[length] = '\0';
-	/* strtod's hexadecimal and "nan(...)" forms are not SQL's */
-	if (strpbrk(text, "xXpP(") != NULL)
-		wrong_number(place, bytes, length);
 	value = strtod(text, &end);
 	while (end != text && (*end == ' ' || *end == '\t' || *end == '\n' || *end == '\r'))
 		end++;
-	if (end == text || *end != '\0')
+	/* strtod's hexadecimal and "nan(...)" forms are not SQL's */
+	if (end != text && *end == '\0' && strpbrk(text, "xX(") == NULL)
+		return value;
+	if (!wfml_interval_parse(bytes, length, &value))
 		wrong_number(place, bytes, length);
 	return value;
 }
@@ -191,11 +191,22 @@ boolean_of_value(const WfmlPlace *place, const Walk *walk, const Value *value)
 	return 0;
 }
 
+/* A character(n) value comes padded out of to_jsonb(), but training drops the padding. */
+static void
+put_string(const WfmlPlace *place, const char *bytes, size_t length, float *x)
+{
+	if (length > 0 && bytes[length - 1] == ' ' &&
+		wf_model_tag(place->model, place->column, bytes, length) < 0)
+		while (length > 0 && bytes[length - 1] == ' ')
+			length--;
+	wfml_put_text(place, bytes, length, x);
+}
+
 static void
 put_category(const WfmlPlace *place, const Walk *walk, const Value *value, float *x)
 {
 	if (JBE_ISSTRING(value->entry))
-		wfml_put_text(place, value->bytes, wfml_clip_text(value->bytes, value->length), x);
+		put_string(place, value->bytes, wfml_clip_text(value->bytes, value->length), x);
 	else if (JBE_ISBOOL_TRUE(value->entry))
 		wfml_put_text(place, "true", 4, x);
 	else if (JBE_ISBOOL_FALSE(value->entry))
@@ -231,9 +242,9 @@ put_time(const WfmlJsonMap *map, const WfmlPlace *place, const Value *value, flo
 		case WFML_ISO_WRONG:
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
-					 errmsg("value \"%.*s\" of key \"%s\" is not a %s in ISO form",
+					 errmsg("value \"%.*s\" of key \"%s\" is not %s in ISO form",
 							(int) wfml_clip_text(value->bytes, value->length), value->bytes, place->name,
-							wfml_kind_name(place->kind)),
+							wfml_kind_noun(place->kind)),
 					 errhint("Write it like %s.", place->kind == WF_COL_TIME ? "\"14:05:00\"" :
 							 place->kind == WF_COL_DATE ? "\"2026-01-31\"" : "\"2026-01-31T14:05:00\"")));
 	}

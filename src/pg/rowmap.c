@@ -30,10 +30,8 @@ struct WfmlRowMap
 	int			n;
 	MapItem    *items;
 	int			max_attno;
-	TupleDesc	whole;
-	TupleDesc	needed;			/* its first max_attno attributes */
-	Datum	   *values;
-	bool	   *nulls;
+	HeapTupleData tuple;		/* a row handed to wfml_rowmap_heap */
+	TupleTableSlot *slot;		/* it again, to be deformed no further than needed */
 	double	   *elements;		/* room for the longest vector */
 	int			elements_size;
 	MemoryContext context;
@@ -126,8 +124,8 @@ wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc,
 		type = TupleDescAttr(desc, item->attno - 1)->atttypid;
 		if (!wfml_type_kind(type, &kind) || !compatible(places[i].kind, kind))
 		{
-			appendStringInfo(&wrong, "%s\"%s\" is %s, the model expects a %s", wrong.len ? "; " : "",
-							 places[i].name, format_type_be(type), wfml_kind_name(places[i].kind));
+			appendStringInfo(&wrong, "%s\"%s\" is %s where the model expects %s", wrong.len ? "; " : "",
+							 places[i].name, format_type_be(type), wfml_kind_noun(places[i].kind));
 			continue;
 		}
 		if (zone == NULL && kind == WF_COL_TIMESTAMP)
@@ -144,12 +142,8 @@ wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc,
 				 errhint("Cast the columns to the types of the training source.")));
 	pfree(wrong.data);
 	old = MemoryContextSwitchTo(cxt);
-	map->whole = CreateTupleDescCopyConstr(desc);
-	map->needed = CreateTemplateTupleDesc(map->max_attno);
-	for (int i = 1; i <= map->max_attno; i++)
-		TupleDescCopyEntry(map->needed, i, desc, i);
-	map->values = palloc(sizeof(Datum) * (desc->natts + 1));
-	map->nulls = palloc(sizeof(bool) * (desc->natts + 1));
+	/* With constraints: they hold the values of columns added after a row was made. */
+	map->slot = MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(desc), &TTSOpsHeapTuple);
 	MemoryContextSwitchTo(old);
 	return map;
 }
@@ -245,38 +239,29 @@ map_value(WfmlRowMap *map, const MapItem *item, Datum value, float *x)
 	}
 }
 
-static void
-map_row(WfmlRowMap *map, const Datum *values, const bool *nulls, float *x)
-{
-	for (int i = 0; i < map->n; i++)
-	{
-		const MapItem *item = &map->items[i];
-
-		if (nulls[item->attno - 1])
-			wfml_put_missing(item->place, x);
-		else
-			map_value(map, item, values[item->attno - 1], x);
-	}
-}
-
 void
 wfml_rowmap_slot(WfmlRowMap *map, TupleTableSlot *slot, float *x)
 {
 	slot_getsomeattrs(slot, map->max_attno);
-	map_row(map, slot->tts_values, slot->tts_isnull, x);
+	for (int i = 0; i < map->n; i++)
+	{
+		const MapItem *item = &map->items[i];
+
+		if (slot->tts_isnull[item->attno - 1])
+			wfml_put_missing(item->place, x);
+		else
+			map_value(map, item, slot->tts_values[item->attno - 1], x);
+	}
 }
 
 void
 wfml_rowmap_heap(WfmlRowMap *map, HeapTupleHeader row, float *x)
 {
-	HeapTupleData tuple;
-	/* Columns added later with a default are known only to the whole descriptor. */
-	bool		short_row = (int) HeapTupleHeaderGetNatts(row) < map->max_attno;
-
-	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
-	ItemPointerSetInvalid(&tuple.t_self);
-	tuple.t_tableOid = InvalidOid;
-	tuple.t_data = row;
-	heap_deform_tuple(&tuple, short_row ? map->whole : map->needed, map->values, map->nulls);
-	map_row(map, map->values, map->nulls, x);
+	map->tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&map->tuple.t_self);
+	map->tuple.t_tableOid = InvalidOid;
+	map->tuple.t_data = row;
+	ExecStoreHeapTuple(&map->tuple, map->slot, false);
+	wfml_rowmap_slot(map, map->slot, x);
+	ExecClearTuple(map->slot);
 }
