@@ -1,0 +1,669 @@
+/*-------------------------------------------------------------------------
+ * linear_fit.c
+ *	  Training of linear models by a team.
+ *
+ * Floats do not add up the same in every order, so rows are cut into a fixed
+ * number of chunks, each summed by one member from its first row to its last,
+ * and the chunks' sums are added in order: the result does not depend on the
+ * size of the team.  The members evaluate; the solver runs on rank 0.
+ *-------------------------------------------------------------------------
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/linear.h"
+#include "core/mathx.h"
+#include "core/solver.h"
+
+#define MAX_CHUNKS 64
+/* Fewer chunks when one's sums are large: 32 MB in all. */
+#define MAX_CHUNK_DOUBLES ((size_t) 4 << 20)
+/* Columns up to which a Hessian is worth its price. */
+#define NEWTON_COLUMNS 512
+#define CHECK_ROWS 64
+#define BATCH 4
+
+/* Sums over the rows, by chunk and in all; the last n_max entries are maxima. */
+typedef struct Sums
+{
+	size_t		width;
+	size_t		n_max;
+	size_t		n_chunks;
+	double	   *chunk;
+	double	   *total;
+} Sums;
+
+/* What rank 0 tells the others between two evaluations. */
+typedef struct Orders
+{
+	bool		stop;
+} Orders;
+
+typedef struct Fit
+{
+	const WfTraining *training;
+	WfTeam	   *team;
+	WfHost	   *host;
+	const WfDataset *data;
+	WfDesign	design;
+	size_t		k;				/* raw outputs */
+	size_t		n_params;		/* (columns + 1) × k */
+	bool		newton;
+	double		target_mean;
+	double		target_scale;
+	double		weight;			/* of all training rows */
+	double	   *column_mean;
+	double	   *theta;			/* shared: where to evaluate, and the result */
+	/* this member's scratch */
+	double	   *z[BATCH];		/* rows' numbers */
+	double		h[BATCH];		/* their weights in the Hessian */
+	uint32_t   *active;
+	double	   *eta;			/* k */
+} Fit;
+
+typedef void (*ChunkFunction) (Fit *fit, uint32_t begin, uint32_t end, double *sums);
+
+static inline bool
+in_training(const Fit *fit, uint32_t row)
+{
+	return fit->training->out_fold < 0 || fit->data->fold[row] != fit->training->out_fold;
+}
+
+static inline double
+row_weight(const Fit *fit, uint32_t row)
+{
+	return fit->data->weight ? fit->data->weight[row] : 1.0;
+}
+
+/* ---- sums that do not depend on the team ---- */
+
+static void
+sums_create(Fit *fit, Sums *sums, size_t width, size_t n_max)
+{
+	size_t		chunks = MAX_CHUNK_DOUBLES / width;
+
+	sums->width = width;
+	sums->n_max = n_max;
+	sums->n_chunks = chunks < 1 ? 1 : chunks > MAX_CHUNKS ? MAX_CHUNKS : chunks;
+	sums->chunk = wf_team_alloc(fit->team, wf_size_mul(fit->host, width, sums->n_chunks), sizeof(double));
+	sums->total = wf_team_alloc(fit->team, width, sizeof(double));
+}
+
+static void
+sums_free(Fit *fit, Sums *sums)
+{
+	wf_team_free(fit->team, sums->total);
+	wf_team_free(fit->team, sums->chunk);
+}
+
+/* Collective; afterwards every member may read total. */
+static void
+sums_run(Fit *fit, Sums *sums, ChunkFunction function)
+{
+	size_t		begin;
+	size_t		end;
+
+	wf_team_part(fit->team, sums->n_chunks, &begin, &end);
+	for (size_t c = begin; c < end; c++)
+	{
+		double	   *s = sums->chunk + c * sums->width;
+
+		memset(s, 0, sums->width * sizeof(double));
+		for (size_t i = sums->width - sums->n_max; i < sums->width; i++)
+			s[i] = -INFINITY;
+		function(fit, (uint32_t) ((uint64_t) fit->data->n * c / sums->n_chunks),
+				 (uint32_t) ((uint64_t) fit->data->n * (c + 1) / sums->n_chunks), s);
+	}
+	wf_team_barrier(fit->team);
+
+	wf_team_part(fit->team, sums->width, &begin, &end);
+	for (size_t i = begin; i < end; i++)
+	{
+		double		sum = sums->chunk[i];
+
+		if (i % 65536 == 0)
+			fit->host->check(fit->host);
+		for (size_t c = 1; c < sums->n_chunks; c++)
+		{
+			double		more = sums->chunk[c * sums->width + i];
+
+			sum = i < sums->width - sums->n_max ? sum + more : more > sum ? more : sum;
+		}
+		sums->total[i] = sum;
+	}
+	wf_team_barrier(fit->team);
+}
+
+/* ---- means and deviations ---- */
+
+/*
+ * Of the training rows: weight, weighted target; by number its weight and
+ * weighted sum; then -least and greatest, all over finite values.
+ */
+static void
+sum_means(Fit *fit, uint32_t begin, uint32_t end, double *sums)
+{
+	const WfDataset *data = fit->data;
+	size_t		n_numbers = fit->design.n_numbers;
+	double	   *by_number = sums + 2;
+	double	   *range = by_number + 2 * n_numbers;
+
+	for (uint32_t i = begin; i < end; i++)
+	{
+		const float *x = data->values + (size_t) i * data->d;
+		double		w = row_weight(fit, i);
+
+		if (i % CHECK_ROWS == 0)
+			fit->host->check(fit->host);
+		if (!in_training(fit, i))
+			continue;
+		sums[0] += w;
+		if (data->target)
+			sums[1] += w * data->target[i];
+		for (uint32_t f = 0; f < data->d; f++)
+		{
+			uint32_t	c = fit->design.features[f].first;
+
+			if (data->is_category[f] || !isfinite(x[f]))
+				continue;
+			by_number[2 * c] += w;
+			by_number[2 * c + 1] += w * x[f];
+			if (-x[f] > range[2 * c])
+				range[2 * c] = -x[f];
+			if (x[f] > range[2 * c + 1])
+				range[2 * c + 1] = x[f];
+		}
+	}
+}
+
+static void
+take_means(Fit *fit, const double *total)
+{
+	const WfDataset *data = fit->data;
+	const double *by_number = total + 2;
+	const double *range = by_number + 2 * (size_t) fit->design.n_numbers;
+
+	fit->weight = total[0];
+	if (!(fit->weight > 0))
+		fit->host->fail(fit->host, WF_E_DATA, "Rows with weight 0 take no part in training.",
+						"no row has a positive weight");
+	fit->target_mean = data->target ? total[1] / total[0] : 0;
+	for (uint32_t f = 0; f < data->d; f++)
+	{
+		WfDesignFeature *feature = &fit->design.features[f];
+		uint32_t	c = feature->first;
+
+		if (data->is_category[f] || !(range[2 * c + 1] >= -range[2 * c]))
+			continue;			/* no finite value: stays 0 */
+		feature->low = (float) -range[2 * c];
+		feature->high = (float) range[2 * c + 1];
+		feature->mean = by_number[2 * c] > 0 ? by_number[2 * c + 1] / by_number[2 * c] : feature->low;
+	}
+}
+
+/* Squared deviation of the target, then by column: of a number, or the weight of a 0/1 column. */
+static void
+sum_deviations(Fit *fit, uint32_t begin, uint32_t end, double *sums)
+{
+	const WfDataset *data = fit->data;
+
+	for (uint32_t i = begin; i < end; i++)
+	{
+		const float *x = data->values + (size_t) i * data->d;
+		double		w = row_weight(fit, i);
+		uint32_t	n_active;
+
+		if (i % CHECK_ROWS == 0)
+			fit->host->check(fit->host);
+		if (!in_training(fit, i))
+			continue;
+		if (data->target)
+			sums[0] += w * (data->target[i] - fit->target_mean) * (data->target[i] - fit->target_mean);
+		for (uint32_t f = 0; f < data->d; f++)
+			if (!data->is_category[f] && isfinite(x[f]))
+			{
+				double		e = x[f] - fit->design.features[f].mean;
+
+				sums[1 + fit->design.features[f].first] += w * e * e;
+			}
+		n_active = wf_design_expand(&fit->design, x, fit->z[0], fit->active);
+		for (uint32_t a = 0; a < n_active; a++)
+			sums[1 + fit->active[a]] += w;
+	}
+}
+
+/* finite_weight: by number, the weight of rows with a finite value, every other entry. */
+static void
+take_deviations(Fit *fit, const double *total, const double *finite_weight)
+{
+	fit->target_scale = fit->data->target ? sqrt(total[0] / fit->weight) : 1;
+	if (!isfinite(fit->target_scale) || !isfinite(fit->target_mean))
+		fit->host->fail(fit->host, WF_E_DATA, "Scale the target.", "target values are too large");
+	if (fit->target_scale == 0)
+		fit->target_scale = 1;
+	for (uint32_t f = 0; f < fit->data->d; f++)
+	{
+		WfDesignFeature *feature = &fit->design.features[f];
+
+		/* Equal floats have a deviation of 0; sums of them may not. */
+		if (!fit->data->is_category[f] && feature->low < feature->high)
+		{
+			double		squares = total[1 + feature->first];
+
+			feature->inverse = squares > 0 ? 1 / sqrt(squares / finite_weight[2 * feature->first]) : 0;
+		}
+	}
+	for (uint32_t c = fit->design.n_numbers; c < fit->design.n_columns; c++)
+		fit->column_mean[c] = total[1 + c] / fit->weight;
+}
+
+static void
+measure_columns(Fit *fit)
+{
+	Sums		means;
+	Sums		deviations;
+	size_t		n_numbers = fit->design.n_numbers;
+
+	sums_create(fit, &means, 2 + 4 * n_numbers, 2 * n_numbers);
+	sums_run(fit, &means, sum_means);
+	take_means(fit, means.total);
+	sums_create(fit, &deviations, 1 + (size_t) fit->design.n_columns, 0);
+	sums_run(fit, &deviations, sum_deviations);
+	take_deviations(fit, deviations.total, means.total + 2);
+	sums_free(fit, &deviations);
+	sums_free(fit, &means);
+}
+
+/* ---- loss, gradient, Hessian ---- */
+
+/* Where row i of an upper triangle of n columns starts, less i: entry (i, j) is at [j]. */
+static inline double *
+triangle_row(double *triangle, size_t n, size_t i)
+{
+	return triangle + i * n - i * (i + 1) / 2;
+}
+
+/* Add the products of a batch's numbers, four rows at a time to save stores. */
+static void
+add_batch(Fit *fit, double *hessian)
+{
+	size_t		n_numbers = fit->design.n_numbers;
+	const double *z0 = fit->z[0];
+	const double *z1 = fit->z[1];
+	const double *z2 = fit->z[2];
+	const double *z3 = fit->z[3];
+
+	for (size_t i = 0; i < n_numbers; i++)
+	{
+		double	   *row = triangle_row(hessian, (size_t) fit->design.n_columns + 1, i);
+		double		a0 = fit->h[0] * z0[i];
+		double		a1 = fit->h[1] * z1[i];
+		double		a2 = fit->h[2] * z2[i];
+		double		a3 = fit->h[3] * z3[i];
+
+		for (size_t j = i; j < n_numbers; j++)
+			row[j] += (a0 * z0[j] + a1 * z1[j]) + (a2 * z2[j] + a3 * z3[j]);
+	}
+}
+
+/* The part of a row's products in which a 0/1 column or the intercept has a share. */
+static void
+add_active(Fit *fit, const double *z, double h, uint32_t n_active, double *hessian)
+{
+	size_t		n_columns = fit->design.n_columns;
+	size_t		n = n_columns + 1;
+
+	for (size_t i = 0; i < fit->design.n_numbers; i++)
+	{
+		double	   *row = triangle_row(hessian, n, i);
+		double		a = h * z[i];
+
+		for (uint32_t b = 0; b < n_active; b++)
+			row[fit->active[b]] += a;
+		row[n_columns] += a;
+	}
+	for (uint32_t b = 0; b < n_active; b++)
+	{
+		double	   *row = triangle_row(hessian, n, fit->active[b]);
+
+		for (uint32_t c = b; c < n_active; c++)
+			row[fit->active[c]] += h;
+		row[n_columns] += h;
+	}
+	triangle_row(hessian, n, n_columns)[n_columns] += h;
+}
+
+/* Outputs of the row in z and active; theta has the k coefficients of a column together. */
+static void
+row_outputs(const Fit *fit, const double *z, uint32_t n_active)
+{
+	size_t		k = fit->k;
+	size_t		n_numbers = fit->design.n_numbers;
+	const double *intercept = fit->theta + (size_t) fit->design.n_columns * k;
+
+	if (k == 1)
+	{
+		double		sum = intercept[0];
+
+		for (size_t j = 0; j < n_numbers; j++)
+			sum += fit->theta[j] * z[j];
+		for (uint32_t a = 0; a < n_active; a++)
+			sum += fit->theta[fit->active[a]];
+		fit->eta[0] = sum;
+		return;
+	}
+	memcpy(fit->eta, intercept, k * sizeof(double));
+	for (size_t j = 0; j < n_numbers; j++)
+		for (size_t o = 0; o < k; o++)
+			fit->eta[o] += fit->theta[j * k + o] * z[j];
+	for (uint32_t a = 0; a < n_active; a++)
+		for (size_t o = 0; o < k; o++)
+			fit->eta[o] += fit->theta[fit->active[a] * k + o];
+}
+
+/* Turn outputs into derivatives of the loss by them; *h: second derivative (one output). */
+static double
+row_loss(const Fit *fit, uint32_t row, double *h)
+{
+	double	   *eta = fit->eta;
+	double		loss;
+
+	if (fit->data->label == NULL)
+	{
+		double		e = eta[0] - (fit->data->target[row] - fit->target_mean) / fit->target_scale;
+
+		*h = 1;
+		eta[0] = e;
+		return 0.5 * e * e;
+	}
+	if (fit->k == 1)
+	{
+		bool		one = fit->data->label[row] == 1;
+		double		margin = one ? eta[0] : -eta[0];
+		double		e = wf_exp(-fabs(margin));
+		double		wrong = margin >= 0 ? e / (1 + e) : 1 / (1 + e);
+
+		*h = e / ((1 + e) * (1 + e));
+		eta[0] = one ? -wrong : wrong;
+		return wf_log(1 + e) + (margin < 0 ? -margin : 0);
+	}
+	else
+	{
+		uint16_t	label = fit->data->label[row];
+		double		top = eta[0];
+		double		sum = 0;
+
+		for (size_t o = 1; o < fit->k; o++)
+			if (eta[o] > top)
+				top = eta[o];
+		loss = top - eta[label];
+		for (size_t o = 0; o < fit->k; o++)
+		{
+			eta[o] = wf_exp(eta[o] - top);
+			sum += eta[o];
+		}
+		loss += wf_log(sum);
+		for (size_t o = 0; o < fit->k; o++)
+			eta[o] /= sum;
+		eta[label] -= 1;
+		*h = 0;
+		return loss;
+	}
+}
+
+static void
+add_gradient(const Fit *fit, const double *z, uint32_t n_active, double w, double *gradient)
+{
+	size_t		k = fit->k;
+	size_t		n_numbers = fit->design.n_numbers;
+	double	   *eta = fit->eta;
+
+	for (size_t o = 0; o < k; o++)
+		eta[o] *= w;
+	if (k == 1)
+		for (size_t j = 0; j < n_numbers; j++)
+			gradient[j] += eta[0] * z[j];
+	else
+		for (size_t j = 0; j < n_numbers; j++)
+			for (size_t o = 0; o < k; o++)
+				gradient[j * k + o] += eta[o] * z[j];
+	for (uint32_t a = 0; a < n_active; a++)
+		for (size_t o = 0; o < k; o++)
+			gradient[fit->active[a] * k + o] += eta[o];
+	for (size_t o = 0; o < k; o++)
+		gradient[(size_t) fit->design.n_columns * k + o] += eta[o];
+}
+
+/* Sums: loss, gradient, and for Newton the upper triangle of the Hessian. */
+static void
+sum_derivatives(Fit *fit, uint32_t begin, uint32_t end, double *sums)
+{
+	double	   *gradient = sums + 1;
+	double	   *hessian = gradient + fit->n_params;
+	int			batch = 0;
+
+	for (uint32_t i = begin; i < end; i++)
+	{
+		double		w = row_weight(fit, i);
+		double	   *z = fit->z[batch];
+		double		h;
+		uint32_t	n_active;
+
+		if (i % CHECK_ROWS == 0)
+			fit->host->check(fit->host);
+		if (w == 0 || !in_training(fit, i))
+			continue;
+		n_active = wf_design_expand(&fit->design, fit->data->values + (size_t) i * fit->data->d,
+									z, fit->active);
+		row_outputs(fit, z, n_active);
+		sums[0] += w * row_loss(fit, i, &h);
+		add_gradient(fit, z, n_active, w, gradient);
+		if (!fit->newton)
+			continue;
+		add_active(fit, z, w * h, n_active, hessian);
+		fit->h[batch++] = w * h;
+		if (batch == BATCH)
+		{
+			add_batch(fit, hessian);
+			batch = 0;
+		}
+	}
+	if (batch > 0)
+	{
+		for (; batch < BATCH; batch++)
+		{
+			fit->h[batch] = 0;
+			memset(fit->z[batch], 0, fit->design.n_numbers * sizeof(double));
+		}
+		add_batch(fit, hessian);
+	}
+}
+
+/* ---- the loop ---- */
+
+static WfSolver *
+make_solver(const Fit *fit)
+{
+	const WfSpec *spec = fit->training->spec;
+	WfProblem	problem = {
+		.n = fit->n_params,
+		.n_free = fit->k,
+		/* the target was divided by its scale, and with it the coefficients */
+		.l1 = wf_spec_number(spec, "l1") / fit->target_scale,
+		.l2 = wf_spec_number(spec, "l2"),
+		.curvature = fit->weight * (fit->data->label ? 0.25 : 1),
+		.tolerance = fit->weight * 1e-7,
+		.max_iterations = (int) wf_spec_number(spec, "max_iterations"),
+		.newton = fit->newton
+	};
+
+	return wf_solver_create(fit->host, &problem);
+}
+
+/* Collective.  Leaves the solution in theta; returns rank 0's solver. */
+static WfSolver *
+minimise(Fit *fit, bool *time_limited)
+{
+	const WfTraining *t = fit->training;
+	size_t		n = (size_t) fit->design.n_columns + 1;
+	Orders	   *orders = wf_team_alloc(fit->team, 1, sizeof(Orders));
+	WfSolver   *solver = fit->team->rank == 0 ? make_solver(fit) : NULL;
+	Sums		sums;
+
+	*time_limited = false;
+	sums_create(fit, &sums, 1 + fit->n_params + (fit->newton ? n * (n + 1) / 2 : 0), 0);
+	while (!orders->stop)
+	{
+		sums_run(fit, &sums, sum_derivatives);
+		if (solver)
+		{
+			bool		more = wf_solver_tell(solver, sums.total[0], sums.total + 1,
+											  sums.total + 1 + fit->n_params, fit->theta);
+
+			if (more && t->deadline > 0 && fit->host->now(fit->host) >= t->deadline)
+			{
+				memcpy(fit->theta, solver->x, fit->n_params * sizeof(double));
+				*time_limited = true;
+				more = false;
+			}
+			orders->stop = !more;
+			if (t->report)
+				fit->host->progress(fit->host, WF_PHASE_TRAIN, (uint64_t) solver->iterations,
+									(uint64_t) solver->problem.max_iterations);
+		}
+		wf_team_barrier(fit->team);
+	}
+	sums_free(fit, &sums);
+	wf_team_free(fit->team, orders);
+	return solver;
+}
+
+/* ---- what is left ---- */
+
+static void
+write_section(const Fit *fit, WfFitted *fitted)
+{
+	WfLinearHeader header = {fit->design.n_features, (uint32_t) fit->k, fit->design.n_columns, 0};
+
+	wf_bytes_init(&fitted->section, fit->host);
+	wf_bytes_append(&fitted->section, &header, sizeof(header));
+	wf_bytes_append(&fitted->section, fit->design.features,
+					fit->design.n_features * sizeof(WfDesignFeature));
+	wf_bytes_append(&fitted->section, fit->column_mean, fit->design.n_columns * sizeof(double));
+	wf_bytes_append(&fitted->section, fit->theta, fit->n_params * sizeof(double));
+}
+
+/* |coefficient| per standard deviation of the column, summed by feature. */
+static void
+measure_gain(const Fit *fit, WfFitted *fitted)
+{
+	size_t		k = fit->k;
+
+	fitted->gain = wf_alloc_zero(fit->host, fit->data->d, sizeof(double));
+	fitted->splits = wf_alloc_zero(fit->host, fit->data->d, sizeof(double));
+	for (uint32_t f = 0; f < fit->data->d; f++)
+	{
+		const WfDesignFeature *feature = &fit->design.features[f];
+		uint32_t	width = feature->n_levels ? feature->n_levels : 1;
+
+		for (uint32_t i = 0; i <= width; i++)
+		{
+			uint32_t	c = i < width ? feature->first + i : feature->missing;
+			double		deviation = 1;
+
+			if (c == WF_NO_COLUMN)
+				continue;
+			if (c >= fit->design.n_numbers)
+				deviation = sqrt(fit->column_mean[c] * (1 - fit->column_mean[c]));
+			for (size_t o = 0; o < k; o++)
+				fitted->gain[f] += deviation * fabs(fit->theta[c * k + o]);
+		}
+	}
+}
+
+static void
+finish(Fit *fit, const WfSolver *solver, bool time_limited, WfFitted *fitted)
+{
+	if (fit->data->label == NULL)
+	{
+		for (size_t i = 0; i < fit->n_params; i++)
+			fit->theta[i] *= fit->target_scale;
+		fit->theta[fit->n_params - 1] += fit->target_mean;
+	}
+	for (size_t i = 0; i < fit->n_params; i++)
+		if (!isfinite(fit->theta[i]))
+			fit->host->fail(fit->host, WF_E_DATA, "Scale the target, or set \"l2\" above 0.",
+							"the linear model has no finite solution");
+	write_section(fit, fitted);
+	measure_gain(fit, fitted);
+	fitted->link = fit->data->label == NULL ? WF_LINK_IDENTITY : fit->k == 1 ? WF_LINK_LOGISTIC : WF_LINK_SOFTMAX;
+	fitted->rounds = solver->iterations;
+	fitted->time_limited = time_limited;
+	if (fit->training->report && !solver->converged && !time_limited)
+		fit->host->notice(fit->host, "linear model stopped after %d iterations before it settled; \"max_iterations\" allows more",
+						  solver->iterations);
+}
+
+/* Collective with prepare(). */
+static void
+release(Fit *fit)
+{
+	wf_team_free(fit->team, fit->theta);
+	for (int b = 0; b < BATCH; b++)
+		wf_release(fit->host, fit->z[b]);
+	wf_release(fit->host, fit->active);
+	wf_release(fit->host, fit->eta);
+	wf_release(fit->host, fit->column_mean);
+	wf_release(fit->host, fit->design.features);
+}
+
+static void
+prepare(Fit *fit)
+{
+	WfHost	   *host = fit->host;
+	size_t		limit = fit->training->size_limit;
+	size_t		bytes;
+
+	wf_design_create(host, fit->data, &fit->design);
+	fit->k = (size_t) wf_n_outputs(fit->data->n_classes);
+	fit->n_params = wf_size_mul(host, (size_t) fit->design.n_columns + 1, fit->k);
+	fit->newton = fit->k == 1 && fit->design.n_columns <= NEWTON_COLUMNS;
+	bytes = wf_size_mul(host, wf_size_add(host, fit->n_params, fit->design.n_columns), sizeof(double)) +
+		sizeof(WfLinearHeader) + fit->design.n_features * sizeof(WfDesignFeature);
+	if (limit > 0 && bytes > limit)
+		host->fail(host, WF_E_LIMIT, "Leave out columns with many categories, or raise wfml.max_model_size.",
+				   "the linear model would take %zu bytes, more than the limit of %zu bytes",
+				   bytes, limit);
+
+	for (int b = 0; b < BATCH; b++)
+		fit->z[b] = wf_alloc_zero(host, fit->design.n_numbers, sizeof(double));
+	fit->active = wf_alloc(host, fit->design.n_features, sizeof(uint32_t));
+	fit->eta = wf_alloc(host, fit->k, sizeof(double));
+	fit->column_mean = wf_alloc_zero(host, fit->design.n_columns, sizeof(double));
+	fit->theta = wf_team_alloc(fit->team, fit->n_params, sizeof(double));
+}
+
+void
+wf_linear_train(const WfTraining *training, WfFitted *fitted)
+{
+	Fit			fit = {
+		.training = training,
+		.team = training->team,
+		.host = training->team->host,
+		.data = training->data
+	};
+	WfSolver   *solver;
+	bool		time_limited;
+
+	memset(fitted, 0, sizeof(*fitted));
+	prepare(&fit);
+	measure_columns(&fit);
+	solver = minimise(&fit, &time_limited);
+	if (solver)
+	{
+		finish(&fit, solver, time_limited, fitted);
+		wf_solver_free(solver);
+	}
+	release(&fit);
+}
