@@ -42,7 +42,7 @@ assign_scalar(const float *x, size_t n, const float *cuts, int n_cuts, uint8_t *
 
 		for (unsigned step = top; step; step /= 2)
 			for (int l = 0; l < LANES; l++)
-				at[l] += sorted[at[l] + step - 1] < x[i + (size_t) l] ? step : 0;
+				at[l] += step & (0 - (unsigned) (sorted[at[l] + step - 1] < x[i + (size_t) l]));
 		for (int l = 0; l < LANES; l++)
 			out[(i + (size_t) l) * stride] = (uint8_t) (x[i + (size_t) l] != x[i + (size_t) l]
 														? WF_MISSING_BIN : at[l]);
@@ -52,7 +52,7 @@ assign_scalar(const float *x, size_t n, const float *cuts, int n_cuts, uint8_t *
 		unsigned	at = 0;
 
 		for (unsigned step = top; step; step /= 2)
-			at += sorted[at + step - 1] < x[i] ? step : 0;
+			at += step & (0 - (unsigned) (sorted[at + step - 1] < x[i]));
 		out[i * stride] = (uint8_t) (x[i] != x[i] ? WF_MISSING_BIN : at);
 	}
 }

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* As wf_cuts_find(), several times as fast; scratch has n places too. */
+/* The same cuts as wf_cuts_find(), several times as fast; leaves no order in values. */
 int			wf_cuts_find_with(float *values, float *scratch, size_t n, int max_bins, float *cuts);
 
 #endif							/* WF_CUTS_H */
