@@ -113,7 +113,8 @@ advance(const WfRefit *refit, size_t g, Search *search, int bits, double alpha, 
 	}
 	if (first)
 	{
-		search->rank = (int64_t) ceil((double) sum * alpha);
+		/* 0.1 of 30 is 3, whatever binary fractions make of it */
+		search->rank = (int64_t) ceil((double) sum * alpha * (1 - 1e-12));
 		if (search->rank < 1)
 			search->rank = 1;
 	}
