@@ -34,7 +34,7 @@ WHERE split = 'test';
 \echo '-- Label and confidence, for some of them:'
 SELECT a.age, a.education, a.occupation, a.hours_per_week AS hours, a.income AS truth,
        p.label, round(p.confidence::numeric, 3) AS confidence
-FROM (SELECT * FROM data.adult WHERE split = 'test' LIMIT 6) a,
+FROM (SELECT * FROM data.adult WHERE split = 'test' ORDER BY fnlwgt LIMIT 6) a,
      LATERAL wfml.predict_detail('income', a.*) p;
 
 \echo '-- Why? The prediction of the third of them, taken apart (exact TreeSHAP, in log-odds;'
@@ -44,7 +44,7 @@ SELECT e.feature, e.value, round(e.contribution::numeric, 3) AS contribution,
             ELSE rpad(lpad(repeat('█', greatest(round(-8 * e.contribution), 0)::int), 16), 16) || '│' ||
                  repeat('█', greatest(round(8 * e.contribution), 0)::int)
        END AS "          less  │  more than 50K"
-FROM (SELECT * FROM data.adult WHERE split = 'test' LIMIT 1 OFFSET 2) a,
+FROM (SELECT * FROM data.adult WHERE split = 'test' ORDER BY fnlwgt OFFSET 2 LIMIT 1) a,
      LATERAL wfml.explain('income', a.*) e
 WHERE e.feature = '(base)' OR abs(e.contribution) >= 0.05
 ORDER BY e.feature <> '(base)', abs(e.contribution) DESC;
@@ -111,7 +111,7 @@ FROM wfml.train('house_value', 'random_forest', 'data.california_housing', 'medi
 \echo '-- Nine in ten true values should lie between lower and upper:'
 SELECT h.ocean_proximity, h.median_income, h.median_house_value AS truth,
        round(p.value) AS value, round(p.lower) AS lower, round(p.upper) AS upper
-FROM (SELECT * FROM data.california_housing LIMIT 5 OFFSET 12000) h,
+FROM (SELECT * FROM data.california_housing ORDER BY longitude, latitude OFFSET 6000 LIMIT 5) h,
      LATERAL wfml.predict_detail('house_value', h.*) p;
 
 \echo

@@ -63,13 +63,13 @@ $in .= "\\q\n";
 $session->finish;
 
 my ($status, undef, $message) = $standby->psql('postgres', q{
-SELECT * FROM wfml.train('m', 'linear', 'jobs', 'class')});
+SELECT * FROM wfml.train('m', 'random_forest', 'jobs', 'class', '{"trees": 5}')});
 
 isnt($status, 0, 'training on a standby fails');
 like($message, qr/recovery|read-only/, 'and says why');
 
 $standby->promote;
-$standby->safe_psql('postgres', q{SELECT * FROM wfml.train('m', 'linear', 'jobs', 'class')});
+$standby->safe_psql('postgres', q{SELECT * FROM wfml.train('m', 'random_forest', 'jobs', 'class', '{"trees": 5}')});
 is($standby->safe_psql('postgres', q{SELECT version FROM wfml.models WHERE name = 'm'}), '3', 'after promotion it trains');
 
 $standby->stop;

@@ -43,13 +43,13 @@ for my $format (qw(plain custom))
 	}
 	else
 	{
-		$node->command_ok([ 'pg_restore', '-e', '-j', '2', '-d', $node->connstr($db), "$dump.custom" ], 'pg_restore in two jobs');
+		$node->command_ok([ 'pg_restore', '-e', '-d', $node->connstr($db), "$dump.custom" ], 'pg_restore');
 	}
 	is($node->safe_psql($db, $question), $before, "$format: both versions predict the same");
 	is($node->safe_psql($db, q{SELECT count(*) FROM risk WHERE expected IS NULL}), '0', "$format: a view predicts");
 	is($node->safe_psql($db, q{SET ROLE analyst; SELECT wfml.classify('m', r) IS NOT NULL FROM (SELECT 'E' AS protocol, 997 AS compounds, 137 AS input_fields, 20 AS iterations, 0 AS num_pending, 14.0 AS hour, 'Tue' AS day) r}),
 		't', "$format: the grant is there");
-	$node->safe_psql($db, q{SELECT * FROM wfml.train('m', 'linear', 'jobs', 'class')});
+	$node->safe_psql($db, q{SELECT * FROM wfml.train('m', 'random_forest', 'jobs', 'class', '{"trees": 5}')});
 	is($node->safe_psql($db, q{SELECT version FROM wfml.models WHERE name = 'm'}), '3', "$format: numbers go on");
 }
 

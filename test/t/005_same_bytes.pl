@@ -20,8 +20,8 @@ log_min_messages = debug1
 
 $node->safe_psql('postgres', q{
 CREATE TABLE numbers AS
-SELECT sin(i)::float4 AS a, CASE WHEN i % 11 > 0 THEN cos(i * 3)::float4 END AS b, (i * 7919 % 1009)::float4 AS c,
-       (i * 104729 % 10007)::float8 AS d, i % 2 = 0 AS e, 'c' || i % 50 AS f, '2024-01-01'::timestamp + i * interval '17 min' AS g,
+SELECT sin(i)::float4 AS a, CASE WHEN i % 11 > 0 THEN cos(i * 3)::float4 END AS b, (i * 1733::bigint % 1009)::float4 AS c,
+       (i * 1847::bigint % 10007)::float8 AS d, i % 2 = 0 AS e, 'c' || i % 50 AS f, '2024-01-01'::timestamp + i * interval '17 min' AS g,
        (i * 31 % 97)::int AS h, (i * 37 % 101)::int AS k, (i * 41 % 103)::int AS l,
        (sin(i) + cos(i * 3) + (i * 31 % 97) / 50.0 + (i % 50) / 30.0)::float4 AS y
 FROM generate_series(1, 120000) i;
@@ -31,9 +31,9 @@ UPDATE numbers SET label = CASE WHEN y < 1.2 THEN 'low' WHEN y < 2.5 THEN 'middl
 
 my @trainings = (
 	[ 'forest', 'random_forest', 'label', '{"trees": 12, "seed": 3}' ],
-	[ 'forest_r', 'random_forest', 'y', '{"trees": 8, "validation": "none"}' ],
+	[ 'forest_r', 'random_forest', 'y', '{"trees": 20, "validation": "none"}' ],
 	[ 'boosting', 'gradient_boosting', 'y', '{"rounds": 12, "subsample": 0.7}' ],
-	[ 'boosting_k', 'gradient_boosting', 'label', '{"rounds": 6, "validation": "cv", "folds": 3}' ],
+	[ 'boosting_k', 'gradient_boosting', 'label', '{"rounds": 20, "validation": "cv", "folds": 2}' ],
 	[ 'linear', 'linear', 'y', '{}' ],
 	[ 'linear_k', 'linear', 'label', '{"l1": 0.5}' ]);
 
