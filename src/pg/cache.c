@@ -238,6 +238,12 @@ make_labels(WfmlCached *cached)
 																	 model->labels[c].length));
 }
 
+static void
+loading(void *name)
+{
+	errcontext("opening model %s", (const char *) name);
+}
+
 static Entry *
 load(int64 id)
 {
@@ -245,10 +251,13 @@ load(int64 id)
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	Entry	   *entry = palloc0(sizeof(Entry));
 	WfmlCached *shown = &entry->shown;
+	char	   *name = wfml_version_name(id);
+	ErrorContextCallback callback = {error_context_stack, loading, name};
 	void	   *bytes;
 	size_t		length;
 	int64		recorded;
 
+	error_context_stack = &callback;
 	shown->id = id;
 	shown->context = context;
 	entry->generation = wfml_generation();
@@ -263,7 +272,8 @@ load(int64 id)
 	shown->x = palloc0(sizeof(float) * (shown->model->header->n_features + 1));
 	shown->values = palloc0(sizeof(double) * wf_model_n_values(shown->model));
 	make_labels(shown);
-	MemoryContextSetIdentifier(context, psprintf("version " INT64_FORMAT, id));
+	MemoryContextSetIdentifier(context, name);
+	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(caller);
 	entry->bytes = MemoryContextMemAllocated(context, true);
 	entry->loaded_at = GetCurrentTimestamp();

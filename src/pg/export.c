@@ -81,11 +81,7 @@ load_verified(int64 id, MemoryContext context, size_t *length)
 		elog(ERROR, "model version " INT64_FORMAT " vanished while it was read", id);
 	wfml_sha256(bytes, *length, found);
 	if (memcmp(stored, found, sizeof(found)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("stored bytes of model version " INT64_FORMAT " are damaged", id),
-				 errdetail("Their SHA-256 checksum does not match."),
-				 errhint("Restore wfml.ml_artifact from a backup, or train the model again.")));
+		wfml_bad_artifact(id, "Their SHA-256 checksum does not match.");
 	return bytes;
 }
 

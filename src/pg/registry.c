@@ -305,6 +305,29 @@ wfml_artifact_describe(int64 id, int64 *length, uint8 sha256[PG_SHA256_DIGEST_LE
 	return found;
 }
 
+char *
+wfml_version_name(int64 id)
+{
+	const WfmlTables *t = wfml_tables();
+	WfmlScan	scan;
+	char	   *name;
+
+	wfml_scan_id(&scan, t->ml_model, t->ml_model_pkey, Anum_ml_model_id, id);
+	if (HeapTupleIsValid(scan.tuple))
+	{
+		TupleDesc	desc = RelationGetDescr(scan.table);
+		bool		isnull;
+
+		name = psprintf("%s@%d",
+						TextDatumGetCString(heap_getattr(scan.tuple, Anum_ml_model_name, desc, &isnull)),
+						DatumGetInt32(heap_getattr(scan.tuple, Anum_ml_model_version, desc, &isnull)));
+	}
+	else
+		name = psprintf("with id " INT64_FORMAT, id);
+	wfml_scan_done(&scan);
+	return name;
+}
+
 void
 wfml_sha256(const void *bytes, size_t length, uint8 sha256[PG_SHA256_DIGEST_LENGTH])
 {
@@ -319,12 +342,12 @@ wfml_sha256(const void *bytes, size_t length, uint8 sha256[PG_SHA256_DIGEST_LENG
 
 /* ---- bytes ---- */
 
-static void
-bad_artifact(int64 id, const char *detail)
+void
+wfml_bad_artifact(int64 id, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("stored bytes of model version " INT64_FORMAT " are damaged", id),
+			 errmsg("stored bytes of model %s are damaged", wfml_version_name(id)),
 			 errdetail("%s", detail),
 			 errhint("Restore wfml.ml_artifact from a backup, or train the model again.")));
 }
@@ -349,7 +372,7 @@ load_chunk(struct varlena *chunk, uint8 *to, size_t room, int64 id)
 
 			length = pointer.va_rawsize - VARHDRSZ;
 			if (length > room)
-				bad_artifact(id, "Its chunks are longer than their recorded length.");
+				wfml_bad_artifact(id, "Its chunks are longer than their recorded length.");
 			toast = table_open(pointer.va_toastrelid, AccessShareLock);
 			table_relation_fetch_toast_slice(toast, pointer.va_valueid, length, 0, length,
 											 (struct varlena *) (to - VARHDRSZ));
@@ -362,7 +385,7 @@ load_chunk(struct varlena *chunk, uint8 *to, size_t room, int64 id)
 
 		length = VARSIZE_ANY_EXHDR(plain);
 		if (length > room)
-			bad_artifact(id, "Its chunks are longer than their recorded length.");
+			wfml_bad_artifact(id, "Its chunks are longer than their recorded length.");
 		memcpy(to, VARDATA_ANY(plain), length);
 		if (plain != chunk)
 			pfree(plain);
@@ -392,7 +415,7 @@ load_chunks(int64 id, uint8 *bytes, size_t length)
 		int32		seq = DatumGetInt32(heap_getattr(tuple, Anum_ml_artifact_seq, desc, &isnull));
 
 		if (seq != expected++)
-			bad_artifact(id, "A chunk is missing.");
+			wfml_bad_artifact(id, "A chunk is missing.");
 		at += load_chunk((struct varlena *) DatumGetPointer(heap_getattr(tuple, Anum_ml_artifact_bytes, desc, &isnull)),
 						 bytes + at, length - at, id);
 		CHECK_FOR_INTERRUPTS();
@@ -419,15 +442,15 @@ wfml_artifact_load(int64 id, MemoryContext cxt, size_t *length)
 	if (pushed)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	if (!wfml_artifact_describe(id, &stored, sha256))
-		bad_artifact(id, "It has no row in wfml.ml_model with a checksum.");
+		wfml_bad_artifact(id, "It has no row in wfml.ml_model with a checksum.");
 	if (stored < 0 || stored > (int64) MaxAllocHugeSize - 2 * PG_CACHE_LINE_SIZE)
-		bad_artifact(id, "Its recorded length is impossible.");
+		wfml_bad_artifact(id, "Its recorded length is impossible.");
 	*length = (size_t) stored;
 	/* One line more in front, where the first chunk's varlena header would be. */
 	block = MemoryContextAllocHuge(cxt, *length + 2 * PG_CACHE_LINE_SIZE);
 	bytes = (uint8 *) TYPEALIGN(PG_CACHE_LINE_SIZE, (uintptr_t) block + VARHDRSZ);
 	if (load_chunks(id, bytes, *length) != *length)
-		bad_artifact(id, "Its chunks are shorter than their recorded length.");
+		wfml_bad_artifact(id, "Its chunks are shorter than their recorded length.");
 	if (pushed)
 		PopActiveSnapshot();
 	return bytes;

@@ -36,7 +36,7 @@ static const char users_query[] =
 "  SELECT used.*, pg_get_expr(a.adbin, a.adrelid) FROM used"
 "  JOIN pg_catalog.pg_attrdef a ON a.oid = used.objid WHERE classid = 'pg_catalog.pg_attrdef'::regclass"
 ") "
-"SELECT pg_describe_object(classid, objid, 0) FROM defined WHERE definition ~ $1 ORDER BY 1 COLLATE \"C\"";
+"SELECT pg_describe_object(classid, objid, 0) AS object FROM defined WHERE definition ~ $1 ORDER BY object";
 
 /* At most this many are named. */
 #define MAX_NAMED 5
