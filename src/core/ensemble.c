@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/simd.h"
+#include "core/treeforms.h"
 
 #ifdef WF_HAVE_X86_SIMD
 #include <immintrin.h>
@@ -574,26 +575,14 @@ void
 wf_ensemble_add_bins(const WfEnsemble *e, uint32_t first, uint32_t last,
 					 const uint8_t *bins, double *sums)
 {
-	const WfEnsembleHeader *h = e->header;
 	uint8_t		slots[WF_NO_SLOT];
 
 	wf_slots_fill(e, bins, slots);
 	for (uint32_t t = first; t < last; t++)
 	{
 		const WfTreeEntry *tree = &e->directory[t];
-		uint32_t	payload = walk(e, tree, slots);
-		const float *floats = e->floats + tree->first_float;
-		uint32_t	k = h->n_classes;
 
-		if (h->leaf == WF_LEAF_VALUE)
-			sums[h->combine == WF_COMBINE_SUM ? t % h->n_outputs : 0] += floats[payload];
-		else if (k == 2)
-			sums[0] += payload < k ? (double) payload : (double) floats[payload - k];
-		else if (payload < k)
-			sums[payload] += 1.0;
-		else
-			for (uint32_t c = 0; c < k; c++)
-				sums[c] += floats[(size_t) (payload - k) * k + c];
+		wf_leaf_add(e, t, walk(e, tree, slots), sums);
 	}
 }
 

@@ -29,6 +29,7 @@ typedef struct Maker
 	int			n_classes;
 	uint32_t	n_trees;
 	uint32_t	n_leaves;		/* per tree, at most */
+	bool		full;			/* exactly n_leaves in every tree */
 	bool		chain;			/* grow as deep as can be */
 	double		distributions;	/* class leaves: share that is not pure */
 	/* made */
@@ -133,7 +134,7 @@ maker_leaves(WfHost *host, Maker *m, WfGrownTree *tree, WfGrownNode *nodes)
 static inline void
 maker_tree(WfHost *host, Maker *m, WfGrownTree *tree)
 {
-	uint32_t	leaves = 1 + maker_below(m, m->n_leaves);
+	uint32_t	leaves = m->full ? m->n_leaves : 1 + maker_below(m, m->n_leaves);
 	WfGrownNode *nodes = wf_alloc_zero(host, 2 * (size_t) leaves, sizeof(WfGrownNode));
 	uint32_t   *open = wf_alloc(host, leaves + 1, sizeof(uint32_t));
 	uint64_t	(*bitsets)[4] = wf_alloc(host, leaves, sizeof(*bitsets));

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ * treeforms.h
+ *	  The forms in which trees are evaluated; private to trees.c, walk.c,
+ *	  quick.c.
+ *
+ * walk	packed words on slots of bins, many trees (or rows) side by side, so
+ *		that their cache misses overlap.  Any ensemble.
+ * quick	bit vectors as in QuickScorer (Lucchese et al. 2015) on floats, 16
+ *		trees or 16 rows a vector.  AVX-512, value leaves, no category splits,
+ *		at most 64 leaves a tree and 64 slots in use.
+ *
+ * Every form adds the leaves of a row in the order of the trees, in double,
+ * so that all give the same bits.
+ *-------------------------------------------------------------------------
+ */
+#ifndef WF_TREEFORMS_H
+#define WF_TREEFORMS_H
+
+#include "core/trees.h"
+
+/* Add a leaf of tree t into the outputs. */
+static inline void
+wf_leaf_add(const WfEnsemble *e, uint32_t t, uint32_t payload, double *sums)
+{
+	const WfEnsembleHeader *h = e->header;
+	const float *floats = e->floats + e->directory[t].first_float;
+	uint32_t	k = h->n_classes;
+
+	if (h->leaf == WF_LEAF_VALUE)
+		sums[h->n_outputs == 1 ? 0 : t % h->n_outputs] += floats[payload];
+	else if (k == 2)
+		sums[0] += payload < k ? (double) payload : (double) floats[payload - k];
+	else if (payload < k)
+		sums[payload] += 1.0;
+	else
+		for (uint32_t c = 0; c < k; c++)
+			sums[c] += floats[(size_t) (payload - k) * k + c];
+}
+
+/* ---- walk.c ---- */
+
+/* Add the leaves of all trees for one row of slots. */
+void		wf_walk_row(const WfEnsemble *e, const uint8_t *slots, double *sums);
+/* The same for n rows of slots, n_slots bytes apart; sums n × n_outputs. */
+void		wf_walk_rows(const WfEnsemble *e, const uint8_t *slots, size_t n, double *sums);
+
+/* ---- quick.c ---- */
+
+typedef struct WfQuick WfQuick;
+
+/* The form, or NULL when it does not suit; at most "limit" bytes. */
+WfQuick    *wf_quick_create(WfHost *host, const WfEnsemble *e, const WfShape *shape, size_t limit);
+/* Add the leaves of all trees for one row of features. */
+void		wf_quick_row(const WfQuick *quick, const float *x, double *sums);
+/* The same for n rows of d features; sums n × n_outputs. */
+void		wf_quick_rows(const WfQuick *quick, const float *x, size_t d, size_t n, double *sums);
+
+#endif							/* WF_TREEFORMS_H */
