@@ -17,6 +17,7 @@
 #define SAMPLE_ROWS 200000
 #define SAMPLE_BYTES ((size_t) 32 << 20)
 #define SAMPLE_ROWS_MIN 256
+#define GROUP_BYTES ((size_t) 2 << 20)
 #define CHECK_EVERY 65536
 
 /* What the members must know before they can allocate. */
@@ -137,11 +138,16 @@ fill_extras(WfHost *host, WfFrame *frame, const uint32_t *rank, WfDataset *data,
 
 /* ---- cut points ---- */
 
+/*
+ * The rows of smallest rank, a few number features at a time while the cells
+ * are in memory, all at once when reading them again would be dear.
+ */
 typedef struct Sample
 {
-	uint32_t	rows;			/* those of smallest rank */
-	float	  **values;			/* by feature; NULL: no number feature */
-	uint32_t   *count;			/* by feature; missing values left out */
+	uint32_t	rows;
+	uint32_t	group;			/* features at a time */
+	float	   *values;			/* group × rows; missing values left out */
+	uint32_t   *count;			/* by place in the group */
 	float	   *scratch;
 } Sample;
 
@@ -152,52 +158,59 @@ is_plain_number(const WfFeature *f)
 }
 
 static void
-sample_open(WfHost *host, const WfSchema *schema, uint32_t n, Sample *s)
+sample_open(WfHost *host, const WfSchema *schema, const WfFrame *frame, Sample *s)
 {
-	size_t		d = (size_t) schema->n_features;
-	size_t		numbers = 0;
+	size_t		n = (size_t) wf_frame_n_rows(frame);
 	size_t		rows = n < SAMPLE_ROWS ? n : SAMPLE_ROWS;
+	size_t		numbers = 0;
+	size_t		group;
 
-	for (size_t f = 0; f < d; f++)
+	for (int f = 0; f < schema->n_features; f++)
 		numbers += is_plain_number(&schema->features[f]);
 	if (numbers && rows > SAMPLE_BYTES / sizeof(float) / numbers)
 		rows = SAMPLE_BYTES / sizeof(float) / numbers;
 	if (rows < SAMPLE_ROWS_MIN)
 		rows = n < SAMPLE_ROWS_MIN ? n : SAMPLE_ROWS_MIN;
+	group = wf_frame_spooled(frame) ? numbers : GROUP_BYTES / sizeof(float) / rows;
+	group = group < 1 ? 1 : group > numbers ? numbers : group;
 	s->rows = (uint32_t) rows;
-	s->values = wf_alloc_zero(host, d, sizeof(float *));
-	s->count = wf_alloc_zero(host, d, sizeof(uint32_t));
-	for (size_t f = 0; f < d; f++)
-		if (is_plain_number(&schema->features[f]))
-			s->values[f] = wf_alloc(host, rows, sizeof(float));
+	s->group = (uint32_t) group;
+	s->values = wf_alloc(host, group, rows * sizeof(float));
+	s->count = wf_alloc(host, group, sizeof(uint32_t));
 	s->scratch = wf_alloc(host, rows, sizeof(float));
 }
 
+/* Values of the number features in [from, to), at most s->group of them. */
 static void
-sample_read(WfHost *host, const WfSchema *schema, WfFrame *frame, const uint32_t *rank, Sample *s)
+sample_read(WfHost *host, const WfSchema *schema, WfFrame *frame, const uint32_t *rank,
+			Sample *s, uint32_t from, uint32_t to)
 {
 	WfFrameScan scan;
 	uint32_t	chosen[WF_FRAME_BLOCK];
-	uint64_t	n = wf_frame_n_rows(frame);
+	double		n = (double) wf_frame_n_rows(frame);
 
+	memset(s->count, 0, s->group * sizeof(uint32_t));
 	wf_frame_scan_begin(frame, &scan);
 	while (wf_frame_scan_next(&scan))
 	{
 		uint32_t	n_chosen = 0;
+		uint32_t	place = 0;
+		double		part;
 
 		for (uint32_t r = 0; r < scan.count; r++)
 		{
 			chosen[n_chosen] = r;
 			n_chosen += rank[scan.first_row + r] < s->rows;
 		}
-		for (int f = 0; f < schema->n_features; f++)
+		for (uint32_t f = from; f < to; f++)
 		{
 			const WfCell *cells = scan.cells[schema->features[f].cell];
-			float	   *values = s->values[f];
-			uint32_t	count = s->count[f];
+			float	   *values = s->values + (size_t) place * s->rows;
+			uint32_t	count;
 
-			if (values == NULL)
+			if (!is_plain_number(&schema->features[f]))
 				continue;
+			count = s->count[place];
 			for (uint32_t i = 0; i < n_chosen; i++)
 			{
 				float		x = cells[chosen[i]].number;
@@ -205,12 +218,34 @@ sample_read(WfHost *host, const WfSchema *schema, WfFrame *frame, const uint32_t
 				if (x == x)
 					values[count++] = x;
 			}
-			s->count[f] = count;
+			s->count[place++] = count;
 		}
 		host->check(host);
-		host->progress(host, WF_PHASE_PREPARE, (scan.first_row + scan.count) / 2, n);
+		part = (from + (to - from) * (double) (scan.first_row + scan.count) / n) / schema->n_features;
+		host->progress(host, WF_PHASE_PREPARE, (uint64_t) (n / 2 * part), (uint64_t) n);
 	}
 	wf_frame_scan_end(&scan);
+}
+
+static void
+describe_feature(const WfFeature *feature, int max_bins, Sample *s, uint32_t *place,
+				 WfDataset *data, uint32_t f, WfBytes *cuts)
+{
+	float		own[256];
+	int			n = 0;
+
+	if (feature->part == WF_PART_TAG)
+		own[n++] = 0.5f;
+	else if (!feature->category)
+	{
+		n = wf_cuts_find_with(s->values + (size_t) *place * s->rows, s->scratch, s->count[*place], max_bins, own);
+		(*place)++;
+	}
+	data->first_cut[f] = (uint32_t) (cuts->length / sizeof(float));
+	data->n_bins[f] = (uint16_t) (feature->category ? (int) feature->n_levels + feature->has_other : n + 1);
+	data->is_category[f] = feature->category;
+	data->monotone[f] = feature->monotone;
+	wf_bytes_append(cuts, own, (size_t) n * sizeof(float));
 }
 
 static void
@@ -218,26 +253,24 @@ find_cuts(WfHost *host, const WfSchema *schema, WfFrame *frame, const uint32_t *
 		  int max_bins, WfDataset *data, WfBytes *cuts)
 {
 	Sample		s;
+	uint32_t	from,
+				to;
 
-	sample_open(host, schema, data->n, &s);
-	sample_read(host, schema, frame, rank, &s);
-	for (uint32_t f = 0; f < data->d; f++)
+	sample_open(host, schema, frame, &s);
+	for (from = 0; from < data->d; from = to)
 	{
-		const WfFeature *feature = &schema->features[f];
-		float		own[256];
-		int			n = 0;
+		uint32_t	numbers = 0;
+		uint32_t	place = 0;
 
-		if (feature->part == WF_PART_TAG)
-			own[n++] = 0.5f;
-		else if (!feature->category)
-			n = wf_cuts_find_with(s.values[f], s.scratch, s.count[f], max_bins, own);
-		data->first_cut[f] = (uint32_t) (cuts->length / sizeof(float));
-		data->n_bins[f] = (uint16_t) (feature->category ? (int) feature->n_levels + feature->has_other : n + 1);
-		data->is_category[f] = feature->category;
-		data->monotone[f] = feature->monotone;
-		wf_bytes_append(cuts, own, (size_t) n * sizeof(float));
-		wf_release(host, s.values[f]);
-		host->check(host);
+		for (to = from; to < data->d && numbers + is_plain_number(&schema->features[to]) <= s.group; to++)
+			numbers += is_plain_number(&schema->features[to]);
+		if (numbers)
+			sample_read(host, schema, frame, rank, &s, from, to);
+		for (uint32_t f = from; f < to; f++)
+		{
+			describe_feature(&schema->features[f], max_bins, &s, &place, data, f, cuts);
+			host->check(host);
+		}
 	}
 	wf_release(host, s.values);
 	wf_release(host, s.count);

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "core/hash.h"
+
 /* Bytes of the table of bins, about. */
 #define STRIP_BYTES ((size_t) 256 << 10)
 #define STRIP_ROWS_MIN 64
@@ -102,30 +104,65 @@ bin_feature(const Filler *fill, int f, const WfCell *cells, uint32_t count)
 		data->has_missing[f] = 1;
 }
 
+/*
+ * Eight words of eight bytes: byte k of word i and byte i of word k change
+ * places.  Squares of 4, 2, 1 bytes are swapped across the diagonal.
+ */
+static inline void
+transpose_bytes(uint64_t w[8])
+{
+	static const uint64_t masks[3] = {UINT64_C(0x00000000ffffffff), UINT64_C(0x0000ffff0000ffff), UINT64_C(0x00ff00ff00ff00ff)};
+
+	for (int level = 0, step = 4; step; step /= 2, level++)
+		for (int i = 0; i < 8; i++)
+			if ((i & step) == 0)
+			{
+				uint64_t	t = ((w[i] >> (8 * step)) ^ w[i + step]) & masks[level];
+
+				w[i + step] ^= t;
+				w[i] ^= t << (8 * step);
+			}
+}
+
+/* Bins of eight rows and eight features from there on. */
+static inline void
+write_square(const WfDataset *data, const uint8_t *bins, size_t pitch, const uint32_t *rank, uint32_t f)
+{
+	uint64_t	w[8];
+
+	for (int k = 0; k < 8; k++)
+		w[k] = wf_load_le64(bins + (f + (size_t) k) * pitch);
+	transpose_bytes(w);
+	for (int r = 0; r < 8; r++)
+		wf_store_le64(data->rows + (size_t) rank[r] * data->stride + f, w[r]);
+}
+
 /* Records of count rows; rank points to theirs. */
 static void
 write_records(const Filler *fill, const uint32_t *rank, uint32_t count)
 {
 	const WfDataset *data = fill->data;
 	size_t		pitch = fill->strip;
-	uint32_t	whole = data->d & ~UINT32_C(3);
+	uint32_t	square_rows = count & ~UINT32_C(7);
+	uint32_t	square_features = data->d & ~UINT32_C(7);
 
-	for (uint32_t r = 0; r < count; r++)
+	for (uint32_t r = 0; r < count; r += 8)
 	{
-		uint8_t    *record = data->rows + (size_t) rank[r] * data->stride;
-		const uint8_t *bins = fill->bins + r;
-		uint32_t	f = 0;
+		bool		squares = r < square_rows;
+		uint32_t	end = squares ? r + 8 : count;
 
-		for (; f < whole; f += 4, bins += 4 * pitch)
+		for (uint32_t f = 0; squares && f < square_features; f += 8)
+			write_square(data, fill->bins + r, pitch, rank + r, f);
+		for (uint32_t i = r; i < end; i++)
 		{
-			uint8_t		four[4] = {bins[0], bins[pitch], bins[2 * pitch], bins[3 * pitch]};
+			uint8_t    *record = data->rows + (size_t) rank[i] * data->stride;
+			const uint8_t *bins = fill->bins + i;
 
-			memcpy(record + f, four, 4);
+			for (uint32_t f = squares ? square_features : 0; f < data->d; f++)
+				record[f] = bins[f * pitch];
+			if (data->stride > data->payload_at)
+				memcpy(record + data->payload_at, &rank[i], sizeof(uint32_t));
 		}
-		for (; f < data->d; f++, bins += pitch)
-			record[f] = *bins;
-		if (data->stride > data->payload_at)
-			memcpy(record + data->payload_at, &rank[r], sizeof(uint32_t));
 	}
 }
 

@@ -54,6 +54,15 @@ wf_load_le64(const unsigned char *p)
 	return v;
 }
 
+static inline void
+wf_store_le64(unsigned char *p, uint64_t v)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	memcpy(p, &v, sizeof(v));
+}
+
 static inline uint64_t
 wf_load_le32(const unsigned char *p)
 {
