@@ -2,10 +2,8 @@
  * linear_fit.c
  *	  Training of linear models by a team.
  *
- * Floats do not add up the same in every order, so rows are cut into a fixed
- * number of chunks, each summed by one member from its first row to its last,
- * and the chunks' sums are added in order: the result does not depend on the
- * size of the team.  The members evaluate; the solver runs on rank 0.
+ * The members evaluate loss and derivatives, in sums that do not depend on
+ * the size of the team (sums.h); the solver runs on rank 0.
  *-------------------------------------------------------------------------
  */
 #include <float.h>
@@ -14,30 +12,28 @@
 
 #include "core/linear.h"
 #include "core/mathx.h"
+#include "core/simd.h"
 #include "core/solver.h"
+#include "core/sums.h"
 
-#define MAX_CHUNKS 64
-/* Fewer chunks when one's sums are large: 32 MB in all. */
-#define MAX_CHUNK_DOUBLES ((size_t) 4 << 20)
-/* Columns up to which a Hessian is worth its price. */
-#define NEWTON_COLUMNS 512
+#ifdef WF_HAVE_X86_SIMD
+#include <immintrin.h>
+#endif
+
+/*
+ * Columns up to which a Hessian is worth its price.  Least squares need it
+ * once, and get the exact solution for it.
+ */
+#define NEWTON_COLUMNS 128
+#define NEWTON_COLUMNS_SQUARES 512
 #define CHECK_ROWS 64
 #define BATCH 4
-
-/* Sums over the rows, by chunk and in all; the last n_max entries are maxima. */
-typedef struct Sums
-{
-	size_t		width;
-	size_t		n_max;
-	size_t		n_chunks;
-	double	   *chunk;
-	double	   *total;
-} Sums;
 
 /* What rank 0 tells the others between two evaluations. */
 typedef struct Orders
 {
 	bool		stop;
+	bool		same_hessian;	/* least squares: known from the first evaluation */
 } Orders;
 
 typedef struct Fit
@@ -55,14 +51,13 @@ typedef struct Fit
 	double		weight;			/* of all training rows */
 	double	   *column_mean;
 	double	   *theta;			/* shared: where to evaluate, and the result */
+	Orders	   *orders;			/* shared */
 	/* this member's scratch */
 	double	   *z[BATCH];		/* rows' numbers */
 	double		h[BATCH];		/* their weights in the Hessian */
 	uint32_t   *active;
 	double	   *eta;			/* k */
 } Fit;
-
-typedef void (*ChunkFunction) (Fit *fit, uint32_t begin, uint32_t end, double *sums);
 
 static inline bool
 in_training(const Fit *fit, uint32_t row)
@@ -76,65 +71,6 @@ row_weight(const Fit *fit, uint32_t row)
 	return fit->data->weight ? fit->data->weight[row] : 1.0;
 }
 
-/* ---- sums that do not depend on the team ---- */
-
-static void
-sums_create(Fit *fit, Sums *sums, size_t width, size_t n_max)
-{
-	size_t		chunks = MAX_CHUNK_DOUBLES / width;
-
-	sums->width = width;
-	sums->n_max = n_max;
-	sums->n_chunks = chunks < 1 ? 1 : chunks > MAX_CHUNKS ? MAX_CHUNKS : chunks;
-	sums->chunk = wf_team_alloc(fit->team, wf_size_mul(fit->host, width, sums->n_chunks), sizeof(double));
-	sums->total = wf_team_alloc(fit->team, width, sizeof(double));
-}
-
-static void
-sums_free(Fit *fit, Sums *sums)
-{
-	wf_team_free(fit->team, sums->total);
-	wf_team_free(fit->team, sums->chunk);
-}
-
-/* Collective; afterwards every member may read total. */
-static void
-sums_run(Fit *fit, Sums *sums, ChunkFunction function)
-{
-	size_t		begin;
-	size_t		end;
-
-	wf_team_part(fit->team, sums->n_chunks, &begin, &end);
-	for (size_t c = begin; c < end; c++)
-	{
-		double	   *s = sums->chunk + c * sums->width;
-
-		memset(s, 0, sums->width * sizeof(double));
-		for (size_t i = sums->width - sums->n_max; i < sums->width; i++)
-			s[i] = -INFINITY;
-		function(fit, (uint32_t) ((uint64_t) fit->data->n * c / sums->n_chunks),
-				 (uint32_t) ((uint64_t) fit->data->n * (c + 1) / sums->n_chunks), s);
-	}
-	wf_team_barrier(fit->team);
-
-	wf_team_part(fit->team, sums->width, &begin, &end);
-	for (size_t i = begin; i < end; i++)
-	{
-		double		sum = sums->chunk[i];
-
-		if (i % 65536 == 0)
-			fit->host->check(fit->host);
-		for (size_t c = 1; c < sums->n_chunks; c++)
-		{
-			double		more = sums->chunk[c * sums->width + i];
-
-			sum = i < sums->width - sums->n_max ? sum + more : more > sum ? more : sum;
-		}
-		sums->total[i] = sum;
-	}
-	wf_team_barrier(fit->team);
-}
-
 /* ---- means and deviations ---- */
 
 /*
@@ -142,8 +78,9 @@ sums_run(Fit *fit, Sums *sums, ChunkFunction function)
  * weighted sum; then -least and greatest, all over finite values.
  */
 static void
-sum_means(Fit *fit, uint32_t begin, uint32_t end, double *sums)
+sum_means(void *arg, uint32_t begin, uint32_t end, double *sums)
 {
+	Fit		   *fit = arg;
 	const WfDataset *data = fit->data;
 	size_t		n_numbers = fit->design.n_numbers;
 	double	   *by_number = sums + 2;
@@ -204,8 +141,9 @@ take_means(Fit *fit, const double *total)
 
 /* Squared deviation of the target, then by column: of a number, or the weight of a 0/1 column. */
 static void
-sum_deviations(Fit *fit, uint32_t begin, uint32_t end, double *sums)
+sum_deviations(void *arg, uint32_t begin, uint32_t end, double *sums)
 {
+	Fit		   *fit = arg;
 	const WfDataset *data = fit->data;
 
 	for (uint32_t i = begin; i < end; i++)
@@ -261,18 +199,18 @@ take_deviations(Fit *fit, const double *total, const double *finite_weight)
 static void
 measure_columns(Fit *fit)
 {
-	Sums		means;
-	Sums		deviations;
+	WfSums		means;
+	WfSums		deviations;
 	size_t		n_numbers = fit->design.n_numbers;
 
-	sums_create(fit, &means, 2 + 4 * n_numbers, 2 * n_numbers);
-	sums_run(fit, &means, sum_means);
+	wf_sums_create(fit->team, &means, 2 + 4 * n_numbers, 2 * n_numbers);
+	wf_sums_run(fit->team, &means, fit->data->n, sum_means, fit);
 	take_means(fit, means.total);
-	sums_create(fit, &deviations, 1 + (size_t) fit->design.n_columns, 0);
-	sums_run(fit, &deviations, sum_deviations);
+	wf_sums_create(fit->team, &deviations, 1 + (size_t) fit->design.n_columns, 0);
+	wf_sums_run(fit->team, &deviations, fit->data->n, sum_deviations, fit);
 	take_deviations(fit, deviations.total, means.total + 2);
-	sums_free(fit, &deviations);
-	sums_free(fit, &means);
+	wf_sums_free(fit->team, &deviations);
+	wf_sums_free(fit->team, &means);
 }
 
 /* ---- loss, gradient, Hessian ---- */
@@ -284,26 +222,56 @@ triangle_row(double *triangle, size_t n, size_t i)
 	return triangle + i * n - i * (i + 1) / 2;
 }
 
+/* row[j] += Σ a[r] z[r][j] for j in [from, n); every product rounded, then (0 + 1) + (2 + 3). */
+static void
+add_products(double *row, const double *a, double *const *z, size_t from, size_t n)
+{
+	for (size_t j = from; j < n; j++)
+		row[j] += (a[0] * z[0][j] + a[1] * z[1][j]) + (a[2] * z[2][j] + a[3] * z[3][j]);
+}
+
+#ifdef WF_HAVE_X86_SIMD
+/* The same operations on each entry, four at a time: the same bits. */
+WF_TARGET_AVX2 static void
+add_products_avx2(double *row, const double *a, double *const *z, size_t from, size_t n)
+{
+	__m256d		a0 = _mm256_set1_pd(a[0]);
+	__m256d		a1 = _mm256_set1_pd(a[1]);
+	__m256d		a2 = _mm256_set1_pd(a[2]);
+	__m256d		a3 = _mm256_set1_pd(a[3]);
+	size_t		j = from;
+
+	for (; j + 4 <= n; j += 4)
+	{
+		__m256d		s01 = _mm256_add_pd(_mm256_mul_pd(a0, _mm256_loadu_pd(z[0] + j)),
+										_mm256_mul_pd(a1, _mm256_loadu_pd(z[1] + j)));
+		__m256d		s23 = _mm256_add_pd(_mm256_mul_pd(a2, _mm256_loadu_pd(z[2] + j)),
+										_mm256_mul_pd(a3, _mm256_loadu_pd(z[3] + j)));
+
+		_mm256_storeu_pd(row + j, _mm256_add_pd(_mm256_loadu_pd(row + j), _mm256_add_pd(s01, s23)));
+	}
+	add_products(row, a, z, j, n);
+}
+#endif
+
 /* Add the products of a batch's numbers, four rows at a time to save stores. */
 static void
 add_batch(Fit *fit, double *hessian)
 {
 	size_t		n_numbers = fit->design.n_numbers;
-	const double *z0 = fit->z[0];
-	const double *z1 = fit->z[1];
-	const double *z2 = fit->z[2];
-	const double *z3 = fit->z[3];
+	void		(*add) (double *, const double *, double *const *, size_t, size_t) = add_products;
 
+#ifdef WF_HAVE_X86_SIMD
+	if (wf_simd() >= WF_SIMD_AVX2)
+		add = add_products_avx2;
+#endif
 	for (size_t i = 0; i < n_numbers; i++)
 	{
-		double	   *row = triangle_row(hessian, (size_t) fit->design.n_columns + 1, i);
-		double		a0 = fit->h[0] * z0[i];
-		double		a1 = fit->h[1] * z1[i];
-		double		a2 = fit->h[2] * z2[i];
-		double		a3 = fit->h[3] * z3[i];
+		double		a[BATCH];
 
-		for (size_t j = i; j < n_numbers; j++)
-			row[j] += (a0 * z0[j] + a1 * z1[j]) + (a2 * z2[j] + a3 * z3[j]);
+		for (int b = 0; b < BATCH; b++)
+			a[b] = fit->h[b] * fit->z[b][i];
+		add(triangle_row(hessian, (size_t) fit->design.n_columns + 1, i), a, fit->z, i, n_numbers);
 	}
 }
 
@@ -437,8 +405,9 @@ add_gradient(const Fit *fit, const double *z, uint32_t n_active, double w, doubl
 
 /* Sums: loss, gradient, and for Newton the upper triangle of the Hessian. */
 static void
-sum_derivatives(Fit *fit, uint32_t begin, uint32_t end, double *sums)
+sum_derivatives(void *arg, uint32_t begin, uint32_t end, double *sums)
 {
+	Fit		   *fit = arg;
 	double	   *gradient = sums + 1;
 	double	   *hessian = gradient + fit->n_params;
 	int			batch = 0;
@@ -459,7 +428,7 @@ sum_derivatives(Fit *fit, uint32_t begin, uint32_t end, double *sums)
 		row_outputs(fit, z, n_active);
 		sums[0] += w * row_loss(fit, i, &h);
 		add_gradient(fit, z, n_active, w, gradient);
-		if (!fit->newton)
+		if (!fit->newton || fit->orders->same_hessian)
 			continue;
 		add_active(fit, z, w * h, n_active, hessian);
 		fit->h[batch++] = w * h;
@@ -501,41 +470,57 @@ make_solver(const Fit *fit)
 	return wf_solver_create(fit->host, &problem);
 }
 
+/* On rank 0, after an evaluation: where to evaluate next, or that it is over. */
+static void
+advance(Fit *fit, WfSolver *solver, WfSums *sums, double **hessian, bool *time_limited)
+{
+	const WfTraining *t = fit->training;
+	const double *at = sums->total + 1 + fit->n_params;
+	bool		more;
+
+	if (fit->newton && fit->data->label == NULL && *hessian == NULL)
+	{
+		size_t		size = (sums->width - 1 - fit->n_params) * sizeof(double);
+
+		*hessian = wf_alloc(fit->host, size, 1);
+		memcpy(*hessian, at, size);
+		fit->orders->same_hessian = true;
+	}
+	more = wf_solver_tell(solver, sums->total[0], sums->total + 1, *hessian ? *hessian : at, fit->theta);
+	if (more && t->deadline > 0 && fit->host->now(fit->host) >= t->deadline)
+	{
+		memcpy(fit->theta, solver->x, fit->n_params * sizeof(double));
+		*time_limited = true;
+		more = false;
+	}
+	fit->orders->stop = !more;
+	if (t->report)
+		fit->host->progress(fit->host, WF_PHASE_TRAIN, (uint64_t) solver->iterations,
+							(uint64_t) solver->problem.max_iterations);
+}
+
 /* Collective.  Leaves the solution in theta; returns rank 0's solver. */
 static WfSolver *
 minimise(Fit *fit, bool *time_limited)
 {
-	const WfTraining *t = fit->training;
 	size_t		n = (size_t) fit->design.n_columns + 1;
-	Orders	   *orders = wf_team_alloc(fit->team, 1, sizeof(Orders));
 	WfSolver   *solver = fit->team->rank == 0 ? make_solver(fit) : NULL;
-	Sums		sums;
+	double	   *hessian = NULL;
+	WfSums		sums;
 
 	*time_limited = false;
-	sums_create(fit, &sums, 1 + fit->n_params + (fit->newton ? n * (n + 1) / 2 : 0), 0);
-	while (!orders->stop)
+	fit->orders = wf_team_alloc(fit->team, 1, sizeof(Orders));
+	wf_sums_create(fit->team, &sums, 1 + fit->n_params + (fit->newton ? n * (n + 1) / 2 : 0), 0);
+	while (!fit->orders->stop)
 	{
-		sums_run(fit, &sums, sum_derivatives);
+		wf_sums_run(fit->team, &sums, fit->data->n, sum_derivatives, fit);
 		if (solver)
-		{
-			bool		more = wf_solver_tell(solver, sums.total[0], sums.total + 1,
-											  sums.total + 1 + fit->n_params, fit->theta);
-
-			if (more && t->deadline > 0 && fit->host->now(fit->host) >= t->deadline)
-			{
-				memcpy(fit->theta, solver->x, fit->n_params * sizeof(double));
-				*time_limited = true;
-				more = false;
-			}
-			orders->stop = !more;
-			if (t->report)
-				fit->host->progress(fit->host, WF_PHASE_TRAIN, (uint64_t) solver->iterations,
-									(uint64_t) solver->problem.max_iterations);
-		}
+			advance(fit, solver, &sums, &hessian, time_limited);
 		wf_team_barrier(fit->team);
 	}
-	sums_free(fit, &sums);
-	wf_team_free(fit->team, orders);
+	wf_release(fit->host, hessian);
+	wf_sums_free(fit->team, &sums);
+	wf_team_free(fit->team, fit->orders);
 	return solver;
 }
 
@@ -628,7 +613,7 @@ prepare(Fit *fit)
 	wf_design_create(host, fit->data, &fit->design);
 	fit->k = (size_t) wf_n_outputs(fit->data->n_classes);
 	fit->n_params = wf_size_mul(host, (size_t) fit->design.n_columns + 1, fit->k);
-	fit->newton = fit->k == 1 && fit->design.n_columns <= NEWTON_COLUMNS;
+	fit->newton = fit->k == 1 && fit->design.n_columns <= (fit->data->label ? NEWTON_COLUMNS : NEWTON_COLUMNS_SQUARES);
 	bytes = wf_size_mul(host, wf_size_add(host, fit->n_params, fit->design.n_columns), sizeof(double)) +
 		sizeof(WfLinearHeader) + fit->design.n_features * sizeof(WfDesignFeature);
 	if (limit > 0 && bytes > limit)

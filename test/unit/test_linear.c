@@ -7,6 +7,7 @@
 #include "core/linear.h"
 #include "core/mathx.h"
 #include "core/rng.h"
+#include "core/simd.h"
 
 #define N 120
 #define D 3
@@ -498,6 +499,25 @@ WF_TEST(same_bytes_for_any_team)
 		}
 		test_host_end(&th);
 	}
+}
+
+WF_TEST(same_bytes_for_any_processor)
+{
+	TestHost	th;
+	Data		data;
+	WfFitted	scalar;
+
+	test_host_begin(&th);
+	make_random_data(&th.host, &data, 403, 40, 4, 2);
+	set_params(&th.host, &data.spec, 2, 1, 0, 30);
+	wf_simd_limit(WF_SIMD_SCALAR);
+	train(&th, &data);
+	scalar = data.fitted;
+	wf_simd_limit(WF_SIMD_AVX512);
+	train(&th, &data);
+	WF_CHECK_EQ(data.fitted.section.length, scalar.section.length);
+	WF_CHECK(memcmp(data.fitted.section.data, scalar.section.data, scalar.section.length) == 0);
+	test_host_end(&th);
 }
 
 /* A function of its own, as longjmp may clobber the locals of a caller's loop. */
