@@ -140,7 +140,8 @@ wf_boosting_estimate(const WfSpec *spec, uint64_t n, uint32_t d, int n_classes,
 	/* a directory entry, and per leaf a split, a leaf, a ratio and a value */
 	bytes = trees * (double) (64 + leaves * 16);
 	*artifact = bytes < 1e18 ? (size_t) bytes : (size_t) 1e18;
-	*memory = wf_leafwise_bytes(d, kind <= WF_LOSS_QUANTILE, (uint32_t) leaves + 1, 2) + 2 * *artifact +
+	/* the packed trees while they double their room, or beside the section */
+	*memory = wf_leafwise_bytes(d, kind <= WF_LOSS_QUANTILE, (uint32_t) leaves + 1, 2) + 4 * *artifact +
 		leaves * (sizeof(WfLeafwiseLeaf) + 2 * sizeof(WfGrownNode) + 32) +
 		(kind == WF_LOSS_SOFTMAX ? (size_t) n * k * 8 : 0);
 }
