@@ -24,7 +24,7 @@ typedef struct Filler
 	WfDataset  *data;
 	const uint32_t *rank;
 	uint32_t	strip;			/* rows at a time, also the pitch of bins */
-	uint8_t    *bins;			/* by feature, then row of the strip */
+	uint8_t    *bins;			/* by feature, then row of the strip; zeros up to 8 features */
 	uint16_t  **feature_of_tag; /* by column: element's code → 1 + feature within the column, 0 = none */
 } Filler;
 
@@ -111,30 +111,48 @@ bin_feature(const Filler *fill, int f, const WfCell *cells, uint32_t count)
 static inline void
 transpose_bytes(uint64_t w[8])
 {
-	static const uint64_t masks[3] = {UINT64_C(0x00000000ffffffff), UINT64_C(0x0000ffff0000ffff), UINT64_C(0x00ff00ff00ff00ff)};
+#define SWAP(i, k, bits, mask) \
+	do { \
+		uint64_t	t_ = ((w[i] >> (bits)) ^ w[k]) & UINT64_C(mask); \
+		w[k] ^= t_; \
+		w[i] ^= t_ << (bits); \
+	} while (0)
 
-	for (int level = 0, step = 4; step; step /= 2, level++)
-		for (int i = 0; i < 8; i++)
-			if ((i & step) == 0)
-			{
-				uint64_t	t = ((w[i] >> (8 * step)) ^ w[i + step]) & masks[level];
-
-				w[i + step] ^= t;
-				w[i] ^= t << (8 * step);
-			}
+	SWAP(0, 4, 32, 0x00000000ffffffff);
+	SWAP(1, 5, 32, 0x00000000ffffffff);
+	SWAP(2, 6, 32, 0x00000000ffffffff);
+	SWAP(3, 7, 32, 0x00000000ffffffff);
+	SWAP(0, 2, 16, 0x0000ffff0000ffff);
+	SWAP(1, 3, 16, 0x0000ffff0000ffff);
+	SWAP(4, 6, 16, 0x0000ffff0000ffff);
+	SWAP(5, 7, 16, 0x0000ffff0000ffff);
+	SWAP(0, 1, 8, 0x00ff00ff00ff00ff);
+	SWAP(2, 3, 8, 0x00ff00ff00ff00ff);
+	SWAP(4, 5, 8, 0x00ff00ff00ff00ff);
+	SWAP(6, 7, 8, 0x00ff00ff00ff00ff);
+#undef SWAP
 }
 
-/* Bins of eight rows and eight features from there on. */
+/*
+ * Bins of eight rows from feature f on, of eight features or of the last
+ * four.  The table has columns of zeros up to a multiple of eight.
+ */
 static inline void
-write_square(const WfDataset *data, const uint8_t *bins, size_t pitch, const uint32_t *rank, uint32_t f)
+write_square(const Filler *fill, const uint8_t *bins, const uint32_t *rank, uint32_t f)
 {
+	const WfDataset *data = fill->data;
+	uint8_t    *at = data->rows + f;
 	uint64_t	w[8];
 
 	for (int k = 0; k < 8; k++)
-		w[k] = wf_load_le64(bins + (f + (size_t) k) * pitch);
+		w[k] = wf_load_le64(bins + (f + (size_t) k) * fill->strip);
 	transpose_bytes(w);
-	for (int r = 0; r < 8; r++)
-		wf_store_le64(data->rows + (size_t) rank[r] * data->stride + f, w[r]);
+	if (data->payload_at - f >= 8)
+		for (int r = 0; r < 8; r++)
+			wf_store_le64(at + (size_t) rank[r] * data->stride, w[r]);
+	else
+		for (int r = 0; r < 8; r++)
+			wf_store_le32(at + (size_t) rank[r] * data->stride, (uint32_t) w[r]);
 }
 
 /* Records of count rows; rank points to theirs. */
@@ -142,28 +160,17 @@ static void
 write_records(const Filler *fill, const uint32_t *rank, uint32_t count)
 {
 	const WfDataset *data = fill->data;
-	size_t		pitch = fill->strip;
-	uint32_t	square_rows = count & ~UINT32_C(7);
-	uint32_t	square_features = data->d & ~UINT32_C(7);
+	uint32_t	r = 0;
 
-	for (uint32_t r = 0; r < count; r += 8)
-	{
-		bool		squares = r < square_rows;
-		uint32_t	end = squares ? r + 8 : count;
-
-		for (uint32_t f = 0; squares && f < square_features; f += 8)
-			write_square(data, fill->bins + r, pitch, rank + r, f);
-		for (uint32_t i = r; i < end; i++)
-		{
-			uint8_t    *record = data->rows + (size_t) rank[i] * data->stride;
-			const uint8_t *bins = fill->bins + i;
-
-			for (uint32_t f = squares ? square_features : 0; f < data->d; f++)
-				record[f] = bins[f * pitch];
-			if (data->stride > data->payload_at)
-				memcpy(record + data->payload_at, &rank[i], sizeof(uint32_t));
-		}
-	}
+	for (; r + 8 <= count; r += 8)
+		for (uint32_t f = 0; f < data->payload_at; f += 8)
+			write_square(fill, fill->bins + r, rank + r, f);
+	for (; r < count; r++)
+		for (uint32_t f = 0; f < data->d; f++)
+			data->rows[(size_t) rank[r] * data->stride + f] = fill->bins[(size_t) f * fill->strip + r];
+	if (data->stride > data->payload_at)
+		for (r = 0; r < count; r++)
+			memcpy(data->rows + (size_t) rank[r] * data->stride + data->payload_at, &rank[r], sizeof(uint32_t));
 }
 
 static void
@@ -196,10 +203,13 @@ wf_dataset_fill(WfHost *host, const WfSchema *schema, WfFrame *frame,
 	Filler		fill = {.schema = schema, .frame = frame, .data = data, .rank = rank};
 	WfFrameScan scan;
 	size_t		strip = STRIP_BYTES / data->d;
+	size_t		columns;
 
 	strip = strip > WF_FRAME_BLOCK ? WF_FRAME_BLOCK : strip < STRIP_ROWS_MIN ? STRIP_ROWS_MIN : strip;
 	fill.strip = (uint32_t) strip;
-	fill.bins = wf_alloc(host, data->d, strip);
+	columns = ((size_t) data->d + 7) & ~(size_t) 7;
+	fill.bins = wf_alloc(host, columns, strip);
+	memset(fill.bins + data->d * strip, 0, (columns - data->d) * strip);
 	open_tags(host, &fill);
 	wf_frame_scan_begin(frame, &scan);
 	while (wf_frame_scan_next(&scan))

@@ -103,11 +103,8 @@ typedef struct RowHash
 static inline void
 hash_add(RowHash *h, uint64_t word, uint64_t key_low, uint64_t key_high)
 {
-	uint64_t	high;
-	uint64_t	low = wf_mul128(word, key_low, &high);
-
-	h->low += low;
-	h->high += high + word * key_high + (h->low < low);
+	wf_mul_add128(word, key_low, &h->low, &h->high);
+	h->high += word * key_high;
 }
 
 static void

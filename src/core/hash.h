@@ -32,6 +32,25 @@ wf_mul128(uint64_t a, uint64_t b, uint64_t *high)
 #endif
 }
 
+/* (*high, *low) += a * b */
+static inline void
+wf_mul_add128(uint64_t a, uint64_t b, uint64_t *low, uint64_t *high)
+{
+#ifdef __SIZEOF_INT128__
+	unsigned __int128 sum = (unsigned __int128) *high << 64 | *low;
+
+	sum += (unsigned __int128) a * b;
+	*low = (uint64_t) sum;
+	*high = (uint64_t) (sum >> 64);
+#else
+	uint64_t	upper;
+	uint64_t	lower = wf_mul128(a, b, &upper);
+
+	*low += lower;
+	*high += upper + (*low < lower);
+#endif
+}
+
 /* Both halves of the product folded into one word. */
 static inline uint64_t
 wf_mul_fold(uint64_t a, uint64_t b)
@@ -59,6 +78,15 @@ wf_store_le64(unsigned char *p, uint64_t v)
 {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	v = __builtin_bswap64(v);
+#endif
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void
+wf_store_le32(unsigned char *p, uint32_t v)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap32(v);
 #endif
 	memcpy(p, &v, sizeof(v));
 }
