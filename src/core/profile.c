@@ -10,12 +10,12 @@
 #include "core/profile.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/mathx.h"
 #include "core/metric.h"
 #include "core/rng.h"
+#include "core/sample.h"
 
 #define SET_PLACES (2 * WF_PROFILE_EXACT)
 #define SKETCH_BITS 11
@@ -167,7 +167,6 @@ count_numbers(WfHost *host, const WfSchema *schema, WfFrame *frame, WfProfile *p
 typedef struct Sample
 {
 	uint32_t	n;
-	int			n_cells;
 	WfCell	   *cells;			/* cell by cell, n each */
 	uint8_t    *positive;
 	double	   *score;
@@ -175,77 +174,29 @@ typedef struct Sample
 	uint32_t	tally_size;
 } Sample;
 
-static int
-compare_hashes(const void *a, const void *b)
-{
-	uint64_t	x = *(const uint64_t *) a;
-	uint64_t	y = *(const uint64_t *) b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The largest hash of a row in the sample: rows are drawn by content, not by place. */
-static uint64_t
-sample_threshold(WfHost *host, const WfFrame *frame)
-{
-	uint64_t	n = wf_frame_n_rows(frame);
-	uint64_t	share = UINT64_MAX;
-	uint64_t   *hashes;
-	uint64_t	kept = 0;
-	uint64_t	room = 2 * WF_PROFILE_ROWS;
-	uint64_t	result;
-
-	if (n <= WF_PROFILE_ROWS)
-		return UINT64_MAX;
-	/* Hashes are uniform: about room / 1.5 of them lie below this. */
-	if (n > room)
-		share = (uint64_t) ((double) UINT64_MAX / (double) n * (room / 1.5));
-	hashes = wf_alloc(host, room, sizeof(uint64_t));
-	for (uint64_t row = 0; row < n && kept < room; row++)
-	{
-		uint64_t	h = wf_frame_hash(frame, row);
-
-		if (h <= share)
-			hashes[kept++] = h;
-		if (row % 65536 == 0)
-			host->check(host);
-	}
-	qsort(hashes, kept, sizeof(uint64_t), compare_hashes);
-	result = kept <= WF_PROFILE_ROWS ? share : hashes[WF_PROFILE_ROWS - 1];
-	wf_release(host, hashes);
-	return result;
-}
-
-/* Rows up to the threshold; equal rows have equal hashes, so there may be a few more or, at the limit, fewer. */
+/* The rows of smallest hash, column by column. */
 static void
 take_sample(WfHost *host, WfFrame *frame, const uint16_t *class_of_code, Sample *s)
 {
-	uint64_t	threshold = sample_threshold(host, frame);
-	uint32_t	room = 2 * WF_PROFILE_ROWS;
+	WfFrame    *drawn = wf_frame_sample(host, frame, WF_PROFILE_ROWS);
 	WfFrameScan scan;
 	uint32_t	n;
 
-	s->n = 0;
-	s->n_cells = wf_frame_n_cells(frame);
-	s->cells = wf_alloc(host, wf_size_mul(host, (size_t) s->n_cells + 1, room), sizeof(WfCell));
-	s->positive = wf_alloc(host, room, 1);
-	s->score = wf_alloc(host, room, sizeof(double));
-	wf_frame_scan_begin(frame, &scan);
+	s->n = (uint32_t) wf_frame_n_rows(drawn);
+	s->cells = wf_alloc(host, wf_size_mul(host, (size_t) wf_frame_n_cells(drawn) + 1, s->n), sizeof(WfCell));
+	s->positive = wf_alloc(host, (size_t) s->n + 1, 1);
+	s->score = wf_alloc(host, (size_t) s->n + 1, sizeof(double));
+	for (uint32_t i = 0; i < s->n; i++)
+		s->positive[i] = class_of_code[(uint32_t) wf_frame_target(drawn, i)] == 1;
+	wf_frame_scan_begin(drawn, &scan);
 	while ((n = wf_frame_scan_next(&scan)) > 0)
 	{
-		for (uint32_t i = 0; i < n && s->n < room; i++)
-		{
-			uint64_t	row = scan.first_row + i;
-
-			if (wf_frame_hash(frame, row) > threshold)
-				continue;
-			for (int c = 0; c < s->n_cells; c++)
-				s->cells[(size_t) c * room + s->n] = scan.cells[c][i];
-			s->positive[s->n++] = class_of_code[(uint32_t) wf_frame_target(frame, row)] == 1;
-		}
+		for (int c = 0; c < wf_frame_n_cells(drawn); c++)
+			memcpy(s->cells + (size_t) c * s->n + scan.first_row, scan.cells[c], n * sizeof(WfCell));
 		host->check(host);
 	}
 	wf_frame_scan_end(&scan);
+	wf_frame_destroy(drawn);
 }
 
 static double
@@ -257,7 +208,7 @@ both_ways(double auc)
 static double
 number_auc(WfHost *host, Sample *s, int cell)
 {
-	const WfCell *cells = s->cells + (size_t) cell * 2 * WF_PROFILE_ROWS;
+	const WfCell *cells = s->cells + (size_t) cell * s->n;
 
 	for (uint32_t i = 0; i < s->n; i++)
 		s->score[i] = isnan(cells[i].number) ? -INFINITY : (double) cells[i].number;
@@ -271,7 +222,7 @@ number_auc(WfHost *host, Sample *s, int cell)
 static double
 category_auc(WfHost *host, Sample *s, const WfColumn *column)
 {
-	const WfCell *cells = s->cells + (size_t) column->first_cell * 2 * WF_PROFILE_ROWS;
+	const WfCell *cells = s->cells + (size_t) column->first_cell * s->n;
 	uint32_t	n_levels = wf_dict_size(column->dict) + 1;
 	uint64_t	all = 0;
 	double		rate;
