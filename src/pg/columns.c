@@ -359,6 +359,7 @@ wfml_columns_decide(const WfmlSourceRequest *request, TupleDesc desc, const Wfml
 		column->name = pstrdup(NameStr(attribute->attname));
 		column->attno = (AttrNumber) (i + 1);
 		column->type = attribute->atttypid;
+		column->schema_index = -1;
 		column->supported = wfml_type_kind(column->type, &column->kind);
 	}
 	columns->target = find_role(names, desc, request->target, "target");

@@ -24,6 +24,7 @@ typedef struct WfmlColumn
 	bool		by_user;		/* named in features */
 	WfLeftOut	left_out;		/* as far as it is known before rows are read */
 	const char *reason;			/* for people; NULL when kept */
+	int			schema_index;	/* of the column in the schema; -1: its values were not read */
 } WfmlColumn;
 
 typedef struct WfmlColumns

@@ -40,7 +40,6 @@ typedef struct LoadColumn
 	WfmlColumn *column;
 	WfmlConverter *converter;
 	WfDict	   *dict;			/* categories and tags */
-	int			schema_index;
 	int			first_cell;
 	int			n_cells;		/* vectors: -1 until an array was seen */
 	WfPart		parts[WF_N_PARTS];
@@ -142,8 +141,8 @@ start_column(Loader *loader, WfmlColumn *column)
 
 	load->column = column;
 	load->converter = wfml_converter_create(column->type, NULL, CurrentMemoryContext);
-	load->schema_index = wf_schema_add(schema, column->name, column->kind);
-	schema->columns[load->schema_index].by_user = column->by_user;
+	column->schema_index = wf_schema_add(schema, column->name, column->kind);
+	schema->columns[column->schema_index].by_user = column->by_user;
 	load->n_cells = 1;
 	switch (column->kind)
 	{
@@ -180,9 +179,8 @@ left_out_list(Loader *loader)
 		if (i == loader->columns->target ||
 			(loader->request->features != NIL && !column->by_user))
 			continue;
-		for (int j = 0; j < loader->n; j++)
-			if (loader->load[j].column == column)
-				left_out = loader->source->schema->columns[loader->load[j].schema_index].left_out;
+		if (column->schema_index >= 0)
+			left_out = loader->source->schema->columns[column->schema_index].left_out;
 		if (left_out != WF_KEPT)
 			appendStringInfo(&s, "%s%s (%s)", s.len ? ", " : "", column->name,
 							 wfml_column_reason(column, left_out));
@@ -199,7 +197,7 @@ load_start(WfmlRowReader *reader, TupleDesc desc, const WfmlOrigin *origins)
 	const WfmlSourceRequest *request = loader->request;
 
 	loader->desc = CreateTupleDescCopy(desc);
-	loader->columns = wfml_columns_decide(request, desc, origins);
+	loader->columns = source->columns = wfml_columns_decide(request, desc, origins);
 	source->schema = wf_schema_create(loader->host);
 	source->frame = wf_frame_create(loader->host, request->memory_limit,
 									loader->columns->weight >= 0, loader->columns->group >= 0,
@@ -232,7 +230,7 @@ create_cells(Loader *loader)
 	for (int i = 0; i < loader->n; i++)
 	{
 		LoadColumn *load = &loader->load[i];
-		WfColumn   *column = &loader->source->schema->columns[load->schema_index];
+		WfColumn   *column = &loader->source->schema->columns[load->column->schema_index];
 		WfCellKind	kind = load->column->kind == WF_COL_TAGS ? WF_CELL_TAGS :
 			load->dict ? WF_CELL_CODE : WF_CELL_NUMBER;
 
@@ -589,6 +587,19 @@ notice_rows(const Loader *loader)
 }
 
 static void
+note_timestamps(WfmlSource *source)
+{
+	for (int i = 0; i < source->schema->n_columns; i++)
+	{
+		const WfColumn *column = &source->schema->columns[i];
+
+		if (column->left_out == WF_KEPT &&
+			(column->kind == WF_COL_TIMESTAMP || column->kind == WF_COL_DATE))
+			source->has_timestamp = true;
+	}
+}
+
+static void
 notice_columns(Loader *loader)
 {
 	char	   *left_out = left_out_list(loader);
@@ -599,12 +610,10 @@ notice_columns(Loader *loader)
 	initStringInfo(&other);
 	for (int i = 0; i < loader->n; i++)
 	{
-		const WfColumn *column = &loader->source->schema->columns[loader->load[i].schema_index];
+		const WfColumn *column = &loader->source->schema->columns[loader->load[i].column->schema_index];
 
 		if (column->left_out != WF_KEPT)
 			continue;
-		if (column->kind == WF_COL_TIMESTAMP || column->kind == WF_COL_DATE)
-			loader->source->has_timestamp = true;
 		if (column->kind == WF_COL_CATEGORY && column->other_share >= OTHER_SHARE)
 			appendStringInfo(&other, "%s%s (%.1f %% of rows)", other.len ? ", " : "", column->name,
 							 100.0 * column->other_share);
@@ -636,13 +645,17 @@ wfml_source_load(WfHost *host, const WfmlSourceRequest *request)
 	}
 	check_rows(loader);
 	for (int i = 0; i < loader->n; i++)
-		source->schema->columns[loader->load[i].schema_index].n_missing = loader->load[i].n_missing;
+		source->schema->columns[loader->load[i].column->schema_index].n_missing = loader->load[i].n_missing;
 	source->schema->time_zone = pstrdup(pg_get_timezone_name(session_timezone));
 	if (loader->target)
 		wfml_target_finish(loader->target, source->schema, source);
-	notice_rows(loader);
+	source->rows_read = loader->n_rows;
+	if (!request->quiet)
+		notice_rows(loader);
 	wf_schema_finish(source->schema, source->frame);
-	notice_columns(loader);
+	note_timestamps(source);
+	if (!request->quiet)
+		notice_columns(loader);
 	host->progress(host, WF_PHASE_READ, loader->n_rows, loader->n_rows);
 	MemoryContextSwitchTo(old);
 	return source;

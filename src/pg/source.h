@@ -31,6 +31,7 @@ typedef struct WfmlSourceRequest
 	uint32_t	time_parts;		/* WF_TIME_PARTS_DEFAULT */
 	const char *model;			/* name, for columns that its attachments write; may be NULL */
 	size_t		memory_limit;	/* bytes of cells before spooling */
+	bool		quiet;			/* no NOTICEs */
 } WfmlSourceRequest;
 
 typedef struct WfmlSource
@@ -45,6 +46,8 @@ typedef struct WfmlSource
 	bool		has_timestamp;	/* a timestamp column is among the features */
 	char	   *stored_source;	/* what to store: relations schema-qualified */
 	bool		is_relation;
+	uint64_t	rows_read;
+	struct WfmlColumns *columns;	/* every column of the source (columns.h) */
 } WfmlSource;
 
 /*

@@ -447,7 +447,7 @@ wfml_target_finish(WfmlTarget *target, WfSchema *schema, WfmlSource *source)
 				 errmsg("parameter \"positive\" needs a classification, but target column \"%s\" holds numbers",
 						target->name),
 				 errhint("Pass task => 'classification' to predict classes.")));
-	if (target->request->task < 0 && wfml_target_distinct(target) >= 0)
+	if (!target->request->quiet && target->request->task < 0 && wfml_target_distinct(target) >= 0)
 		ereport(NOTICE,
 				(errmsg("target \"%s\" has %d distinct integer values, training a regression",
 						target->name, target->n_distinct),
