@@ -104,55 +104,67 @@ bin_feature(const Filler *fill, int f, const WfCell *cells, uint32_t count)
 		data->has_missing[f] = 1;
 }
 
-/*
- * Eight words of eight bytes: byte k of word i and byte i of word k change
- * places.  Squares of 4, 2, 1 bytes are swapped across the diagonal.
- */
-static inline void
-transpose_bytes(uint64_t w[8])
-{
-#define SWAP(i, k, bits, mask) \
+/* The lower half of a and the upper one of b change places, in each field of two times "bits". */
+#define SWAP(a, b, bits, mask) \
 	do { \
-		uint64_t	t_ = ((w[i] >> (bits)) ^ w[k]) & UINT64_C(mask); \
-		w[k] ^= t_; \
-		w[i] ^= t_ << (bits); \
+		uint64_t	t_ = ((a >> (bits)) ^ b) & UINT64_C(mask); \
+		b ^= t_; \
+		a ^= t_ << (bits); \
 	} while (0)
-
-	SWAP(0, 4, 32, 0x00000000ffffffff);
-	SWAP(1, 5, 32, 0x00000000ffffffff);
-	SWAP(2, 6, 32, 0x00000000ffffffff);
-	SWAP(3, 7, 32, 0x00000000ffffffff);
-	SWAP(0, 2, 16, 0x0000ffff0000ffff);
-	SWAP(1, 3, 16, 0x0000ffff0000ffff);
-	SWAP(4, 6, 16, 0x0000ffff0000ffff);
-	SWAP(5, 7, 16, 0x0000ffff0000ffff);
-	SWAP(0, 1, 8, 0x00ff00ff00ff00ff);
-	SWAP(2, 3, 8, 0x00ff00ff00ff00ff);
-	SWAP(4, 5, 8, 0x00ff00ff00ff00ff);
-	SWAP(6, 7, 8, 0x00ff00ff00ff00ff);
-#undef SWAP
-}
 
 /*
  * Bins of eight rows from feature f on, of eight features or of the last
- * four.  The table has columns of zeros up to a multiple of eight.
+ * four: eight words of eight bytes are transposed, squares of 4, 2 and 1
+ * bytes at a time.  The table has columns of zeros up to a multiple of eight.
  */
 static inline void
 write_square(const Filler *fill, const uint8_t *bins, const uint32_t *rank, uint32_t f)
 {
 	const WfDataset *data = fill->data;
+	size_t		pitch = fill->strip;
+	size_t		stride = data->stride;
 	uint8_t    *at = data->rows + f;
-	uint64_t	w[8];
 
-	for (int k = 0; k < 8; k++)
-		w[k] = wf_load_le64(bins + (f + (size_t) k) * fill->strip);
-	transpose_bytes(w);
+	/* Not an array: words stay in registers. */
+	uint64_t	w0 = wf_load_le64(bins += f * pitch);
+	uint64_t	w1 = wf_load_le64(bins += pitch);
+	uint64_t	w2 = wf_load_le64(bins += pitch);
+	uint64_t	w3 = wf_load_le64(bins += pitch);
+	uint64_t	w4 = wf_load_le64(bins += pitch);
+	uint64_t	w5 = wf_load_le64(bins += pitch);
+	uint64_t	w6 = wf_load_le64(bins += pitch);
+	uint64_t	w7 = wf_load_le64(bins += pitch);
+
+	SWAP(w0, w4, 32, 0x00000000ffffffff);
+	SWAP(w1, w5, 32, 0x00000000ffffffff);
+	SWAP(w2, w6, 32, 0x00000000ffffffff);
+	SWAP(w3, w7, 32, 0x00000000ffffffff);
+	SWAP(w0, w2, 16, 0x0000ffff0000ffff);
+	SWAP(w1, w3, 16, 0x0000ffff0000ffff);
+	SWAP(w4, w6, 16, 0x0000ffff0000ffff);
+	SWAP(w5, w7, 16, 0x0000ffff0000ffff);
+	SWAP(w0, w1, 8, 0x00ff00ff00ff00ff);
+	SWAP(w2, w3, 8, 0x00ff00ff00ff00ff);
+	SWAP(w4, w5, 8, 0x00ff00ff00ff00ff);
+	SWAP(w6, w7, 8, 0x00ff00ff00ff00ff);
+
+#define STORE(size, type) \
+	do { \
+		wf_store_le##size(at + rank[0] * stride, (type) w0); \
+		wf_store_le##size(at + rank[1] * stride, (type) w1); \
+		wf_store_le##size(at + rank[2] * stride, (type) w2); \
+		wf_store_le##size(at + rank[3] * stride, (type) w3); \
+		wf_store_le##size(at + rank[4] * stride, (type) w4); \
+		wf_store_le##size(at + rank[5] * stride, (type) w5); \
+		wf_store_le##size(at + rank[6] * stride, (type) w6); \
+		wf_store_le##size(at + rank[7] * stride, (type) w7); \
+	} while (0)
+
 	if (data->payload_at - f >= 8)
-		for (int r = 0; r < 8; r++)
-			wf_store_le64(at + (size_t) rank[r] * data->stride, w[r]);
+		STORE(64, uint64_t);
 	else
-		for (int r = 0; r < 8; r++)
-			wf_store_le32(at + (size_t) rank[r] * data->stride, (uint32_t) w[r]);
+		STORE(32, uint32_t);
+#undef STORE
 }
 
 /* Records of count rows; rank points to theirs. */
