@@ -20,53 +20,18 @@
 
 #define MAX_CUTS 254
 #define TREE 256				/* nodes and one place to spare */
-#define LANES 4
 
-/* x by x through the sorted cuts; several at once, so that loads overlap. */
+/*
+ * The tree: node e (root 1, children 2e and 2e + 1) at tree[e], so many
+ * levels of them.
+ */
 static void
-assign_scalar(const float *x, size_t n, const float *cuts, int n_cuts, uint8_t *out, size_t stride)
-{
-	float		sorted[TREE];
-	size_t		i = 0;
-	unsigned	top = 1;
-
-	while ((int) (2 * top - 1) < n_cuts)
-		top *= 2;
-	if (n_cuts)
-		memcpy(sorted, cuts, (size_t) n_cuts * sizeof(float));
-	for (unsigned k = (unsigned) n_cuts; k < TREE; k++)
-		sorted[k] = __builtin_inff();
-	for (; i + LANES <= n; i += LANES)
-	{
-		unsigned	at[LANES] = {0};
-
-		for (unsigned step = top; step; step /= 2)
-			for (int l = 0; l < LANES; l++)
-				at[l] += step & (0 - (unsigned) (sorted[at[l] + step - 1] < x[i + (size_t) l]));
-		for (int l = 0; l < LANES; l++)
-			out[(i + (size_t) l) * stride] = (uint8_t) (x[i + (size_t) l] != x[i + (size_t) l]
-														? WF_MISSING_BIN : at[l]);
-	}
-	for (; i < n; i++)
-	{
-		unsigned	at = 0;
-
-		for (unsigned step = top; step; step /= 2)
-			at += step & (0 - (unsigned) (sorted[at + step - 1] < x[i]));
-		out[i * stride] = (uint8_t) (x[i] != x[i] ? WF_MISSING_BIN : at);
-	}
-}
-
-#ifdef WF_HAVE_X86_SIMD
-
-/* Node e of the tree (root 1, children 2e and 2e + 1) at tree[e]. */
-static void
-fill_tree(const float *cuts, int n_cuts, float *tree)
+fill_tree(const float *cuts, int n_cuts, int levels, float *tree)
 {
 	tree[0] = 0;
-	for (int level = 0; level < 8; level++)
+	for (int level = 0; level < levels; level++)
 	{
-		int			width = 256 >> level;	/* cuts and a half under a node of this level */
+		int			width = 1 << (levels - level);	/* cuts under a node of this level, and one */
 
 		for (int p = 0; p < 1 << level; p++)
 		{
@@ -76,6 +41,65 @@ fill_tree(const float *cuts, int n_cuts, float *tree)
 		}
 	}
 }
+
+/* One level down.  No branch: it would be a guess. */
+static inline unsigned
+go_down(const float *tree, unsigned e, float x)
+{
+	return 2 * e + (unsigned) (tree[e] < x);
+}
+
+static inline uint8_t
+bin_or_missing(unsigned bin, float x)
+{
+	return (uint8_t) (x != x ? WF_MISSING_BIN : bin);
+}
+
+/* Four values at once, so that their loads overlap. */
+static void
+assign_scalar(const float *x, size_t n, const float *cuts, int n_cuts, uint8_t *out, size_t stride)
+{
+	float		tree[TREE];
+	size_t		i = 0;
+	int			levels = 0;
+
+	while ((1 << levels) <= n_cuts)
+		levels++;
+	fill_tree(cuts, n_cuts, levels, tree);
+	for (; i + 4 <= n; i += 4, x += 4, out += 4 * stride)
+	{
+		float		x0 = x[0],
+					x1 = x[1],
+					x2 = x[2],
+					x3 = x[3];
+		unsigned	e0 = 1,
+					e1 = 1,
+					e2 = 1,
+					e3 = 1;
+
+		for (int level = 0; level < levels; level++)
+		{
+			e0 = go_down(tree, e0, x0);
+			e1 = go_down(tree, e1, x1);
+			e2 = go_down(tree, e2, x2);
+			e3 = go_down(tree, e3, x3);
+		}
+		out[0] = bin_or_missing(e0 - (1u << levels), x0);
+		out[stride] = bin_or_missing(e1 - (1u << levels), x1);
+		out[2 * stride] = bin_or_missing(e2 - (1u << levels), x2);
+		out[3 * stride] = bin_or_missing(e3 - (1u << levels), x3);
+	}
+	for (; i < n; i++, x++, out += stride)
+	{
+		unsigned	e = 1;
+
+		for (int level = 0; level < levels; level++)
+			e = go_down(tree, e, *x);
+		*out = bin_or_missing(e - (1u << levels), *x);
+	}
+}
+
+#ifdef WF_HAVE_X86_SIMD
 
 WF_TARGET_AVX512 static inline __m512i
 descend(__m512i e, __m512 node, __m512 x)
@@ -123,7 +147,7 @@ assign_avx512(const float *x, size_t n, const float *cuts, int n_cuts, uint8_t *
 	float		tree[TREE];
 	__m512		t[16];
 
-	fill_tree(cuts, n_cuts, tree);
+	fill_tree(cuts, n_cuts, 8, tree);
 	for (int k = 0; k < 16; k++)
 		t[k] = _mm512_loadu_ps(tree + 16 * k);
 	for (size_t i = 0; i < n; i += 16)
