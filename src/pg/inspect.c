@@ -1,0 +1,281 @@
+/*-------------------------------------------------------------------------
+ * inspect.c
+ *	  wfml.inspect(): the dry run of a training, a line per column.
+ *-------------------------------------------------------------------------
+ */
+#include "pg/compat.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+#include "core/profile.h"
+#include "pg/arguments.h"
+#include "pg/columns.h"
+#include "pg/forecast.h"
+#include "pg/input.h"
+#include "pg/pghost.h"
+#include "pg/source.h"
+#include "pg/trainspec.h"
+
+#define N_OUT 6
+/* Classes shown with their shares. */
+#define SHOWN_CLASSES 5
+#define OTHER_SHARE 0.001
+
+typedef struct Inspection
+{
+	ReturnSetInfo *result;
+	WfHost	   *host;
+	const WfSpec *spec;
+	WfmlSource *source;
+	WfProfile  *profiles;
+	double		read_seconds;
+} Inspection;
+
+static void
+put_line(const Inspection *in, const char *name, const char *type, const char *role,
+		 const char *distinct, const char *nulls, const char *note)
+{
+	const char *fields[N_OUT] = {name, type, role, distinct, nulls, note};
+	Datum		values[N_OUT];
+	bool		isnull[N_OUT];
+
+	for (int i = 0; i < N_OUT; i++)
+	{
+		isnull[i] = fields[i] == NULL || *fields[i] == '\0';
+		values[i] = isnull[i] ? (Datum) 0 : CStringGetTextDatum(fields[i]);
+	}
+	tuplestore_putvalues(in->result->setResult, in->result->setDesc, values, isnull);
+}
+
+/* ---- columns ---- */
+
+static void
+add_note(StringInfo s, const char *format,...) pg_attribute_printf(2, 3);
+
+static void
+add_note(StringInfo s, const char *format,...)
+{
+	va_list		args;
+	char		text[256];
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	appendStringInfo(s, "%s%s", s->len ? "; " : "", text);
+}
+
+static const char *
+share_text(uint64_t part, uint64_t all)
+{
+	double		share = all ? 100.0 * (double) part / (double) all : 0;
+
+	if (part == 0)
+		return "";
+	return share < 0.1 ? "< 0.1 %" : psprintf("%.1f %%", share);
+}
+
+static const char *
+role_name(const Inspection *in, int i)
+{
+	const WfmlColumns *columns = in->source->columns;
+	const WfmlColumn *column = &columns->column[i];
+	bool		kept = column->schema_index >= 0 &&
+		in->source->schema->columns[column->schema_index].left_out == WF_KEPT;
+
+	if (i == columns->target)
+		return "target";
+	if (i == columns->weight)
+		return "weight";
+	if (i == columns->group)
+		return "group";
+	return kept ? wfml_kind_name(column->kind) : "left out";
+}
+
+static void
+column_notes(const Inspection *in, const WfmlColumn *column, StringInfo note)
+{
+	const WfColumn *c = &in->source->schema->columns[column->schema_index];
+	const WfProfile *profile = &in->profiles[column->schema_index];
+	const char *reason = wfml_column_reason(column, c->left_out);
+
+	if (reason)
+	{
+		add_note(note, "%s", reason);
+		return;
+	}
+	if (profile->auc >= WF_PROFILE_LEAK)
+		add_note(note, "leak? alone it predicts with AUC %.3f", profile->auc);
+	if (c->kind == WF_COL_CATEGORY && c->other_share >= OTHER_SHARE)
+		add_note(note, "rare values share a category: %.1f %%", 100 * c->other_share);
+	if (c->n_features > 1)
+		add_note(note, "%d features", c->n_features);
+}
+
+static void
+put_column(const Inspection *in, int i)
+{
+	const WfmlColumn *column = &in->source->columns->column[i];
+	uint64_t	n = wf_frame_n_rows(in->source->frame);
+	StringInfoData note;
+	const char *distinct = NULL;
+	const char *nulls = NULL;
+
+	initStringInfo(&note);
+	if (column->schema_index >= 0)
+	{
+		const WfProfile *profile = &in->profiles[column->schema_index];
+
+		column_notes(in, column, &note);
+		nulls = share_text(in->source->schema->columns[column->schema_index].n_missing, n);
+		if (profile->distinct > 0)
+			distinct = psprintf("%s" UINT64_FORMAT, profile->exact ? "" : "~", profile->distinct);
+	}
+	else if (i != in->source->columns->target && column->reason)
+		add_note(&note, "%s", column->reason);
+	if (i == in->source->columns->time)
+		add_note(&note, "orders the rows");
+	put_line(in, column->name, format_type_be(column->type), role_name(in, i), distinct, nulls, note.data);
+}
+
+/* ---- lines about the whole ---- */
+
+static void
+put_rows(const Inspection *in)
+{
+	uint64_t	left_out = in->source->null_targets;
+	char	   *note = psprintf(UINT64_FORMAT " used", in->source->rows_read - left_out);
+
+	if (left_out > 0)
+		note = psprintf("%s, " UINT64_FORMAT " without target", note, left_out);
+	put_line(in, "(rows)", NULL, NULL, NULL, NULL, note);
+}
+
+static void
+put_target(const Inspection *in)
+{
+	const WfmlSource *source = in->source;
+	StringInfoData note;
+	int			n = source->schema->n_classes;
+	double		rows = (double) wf_frame_n_rows(source->frame);
+
+	initStringInfo(&note);
+	appendStringInfoString(&note, wfml_task_name(source->task));
+	if (source->task == WF_CLASSIFICATION)
+	{
+		uint64_t   *count = palloc0(sizeof(uint64_t) * n);
+
+		for (int code = 0; code < n; code++)
+			count[source->class_of_code[code]] = wf_dict_count(source->labels, code);
+		for (int i = 0; i < Min(n, SHOWN_CLASSES); i++)
+			appendStringInfo(&note, "%s %s %.1f %%", i ? "," : ":", source->schema->labels[i], 100 * count[i] / rows);
+		if (n > SHOWN_CLASSES)
+			appendStringInfo(&note, ", and %d more classes", n - SHOWN_CLASSES);
+		if (source->positive)
+			appendStringInfo(&note, "; positive: %s", source->positive);
+	}
+	put_line(in, "(task)", NULL, NULL, NULL, NULL, note.data);
+}
+
+static const char *
+size_text(size_t bytes)
+{
+	return TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, Int64GetDatum((int64) bytes)));
+}
+
+static void
+put_forecast(const Inspection *in)
+{
+	WfmlForecast f;
+	double		seconds;
+
+	wfml_forecast(in->host, in->spec, in->source, &f);
+	seconds = f.seconds + in->read_seconds;
+	put_line(in, "(training)", NULL, NULL, NULL, NULL,
+			 psprintf("about %s, %s of memory, model of %s",
+					  seconds < 1 ? "a second" : seconds < 120 ? psprintf("%.0f s", ceil(seconds)) :
+					  psprintf("%.0f min", ceil(seconds / 60)),
+					  size_text(f.memory), size_text(f.artifact)));
+}
+
+/* ---- the call ---- */
+
+static List *
+names_argument(FunctionCallInfo fcinfo, int i)
+{
+	List	   *names = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	if (PG_ARGISNULL(i))
+		return NIL;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	for (int e = 0; e < n; e++)
+		if (!nulls[e])
+			names = lappend(names, TextDatumGetCString(elements[e]));
+	return names;
+}
+
+static WfmlSource *
+load(FunctionCallInfo fcinfo, WfHost *host, const WfSpec *spec)
+{
+	WfmlSourceRequest request = {
+		.source = wfml_argument_text(fcinfo, 0, "source"),
+		.target = wfml_argument_text_or_null(fcinfo, 1),
+		.features = names_argument(fcinfo, 4),
+		.task = wfml_task_parse(wfml_argument_text_or_null(fcinfo, 5)),
+		.positive = wfml_spec_column(spec, "positive"),
+		.weight_column = wfml_spec_column(spec, "weight_column"),
+		.group_column = wfml_spec_column(spec, "group_column"),
+		.time_column = spec->validation == WF_VALIDATE_TIME ? wfml_spec_column(spec, "time_column") : NULL,
+		.time_parts = WF_TIME_PARTS_DEFAULT |
+			(wf_spec_is(spec, "time_features", "epoch") ? 1u << WF_PART_EPOCH : 0),
+		.memory_limit = (size_t) maintenance_work_mem * 1024,
+		.quiet = true,
+	};
+
+	return wfml_source_load(host, &request);
+}
+
+PG_FUNCTION_INFO_V1(wfml_inspect);
+
+/* wfml.inspect(source, target, algorithm, params, features, task) → lines */
+Datum
+wfml_inspect(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "wfml inspection", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	Inspection	in = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	WfSpec		spec;
+	double		started;
+
+	InitMaterializedSRF(fcinfo, 0);
+	old = MemoryContextSwitchTo(context);
+	in.host = wfml_host_create(context);
+	started = in.host->now(in.host);
+	wfml_spec_parse(in.host, wfml_argument_text(fcinfo, 2, "algorithm"),
+					PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), &spec);
+	in.spec = &spec;
+	in.source = load(fcinfo, in.host, &spec);
+	in.read_seconds = in.host->now(in.host) - started;
+	in.profiles = wf_profile(in.host, in.source->schema, in.source->frame,
+							 in.source->class_of_code, in.source->schema->n_classes);
+	for (int i = 0; i < in.source->columns->n; i++)
+		put_column(&in, i);
+	put_rows(&in);
+	if (in.source->columns->target >= 0)
+	{
+		put_target(&in);
+		put_forecast(&in);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return (Datum) 0;
+}
