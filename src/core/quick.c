@@ -4,9 +4,9 @@
  *	  so that a vector holds 16 trees (one row) or 16 rows (one tree).
  *
  * Leaves are numbered from the left.  A split that a row passes to the right
- * rules out the leaves of its left subtree, so it has a mask with those bits
- * cleared; the row's leaf is the lowest bit that is left when the masks of
- * all such splits are joined by AND.  No split waits for another.
+ * rules out the leaves of its left subtree, so it has a mask of those bits;
+ * the row's leaf is the lowest bit that no such split has ruled out.  No split
+ * waits for another.
  *
  * Table of a group of 16 trees: for each step j, the j-th split of every tree
  * (in preorder, padded with splits that rule out nothing): a cut, the number
@@ -147,7 +147,7 @@ fill_lane(Making *m, const Group *group, uint32_t lane, uint32_t t)
 			uint64_t	mask;
 
 			open--;
-			mask = ~(((UINT64_C(1) << (n_leaves - first[open])) - 1) << first[open]);
+			mask = ((UINT64_C(1) << (n_leaves - first[open])) - 1) << first[open];
 			group->steps[split[open]].mask[lane] = (uint32_t) mask;
 			if (group->upper)
 				group->upper[split[open]][lane] = (uint32_t) (mask >> 32);
@@ -189,10 +189,8 @@ fill_groups(Making *m, Step *steps, uint32_t (*upper)[LANES])
 				group->n_steps = e->directory[first + i].n_splits;
 		/* Padding: whatever the row, no leaf is ruled out. */
 		memset(steps, 0, group->n_steps * sizeof(Step));
-		for (uint32_t j = 0; j < group->n_steps; j++)
-			memset(steps[j].mask, 0xff, sizeof(steps[j].mask));
 		if (upper)
-			memset(upper, 0xff, group->n_steps * sizeof(*upper));
+			memset(upper, 0, group->n_steps * sizeof(*upper));
 		for (uint32_t i = 0; i < group->n_trees; i++)
 			if (!fill_lane(m, group, i, first + i))
 				return false;
@@ -254,28 +252,29 @@ value_for(const WfQuick *q, uint32_t v, const float *x)
 {
 	float		value = x[q->value_feature[v]];
 
-	return q->value_missing_left[v] && isnan(value) ? -INFINITY : value;
+	/* Without a short circuit, so without a branch on what is missing. */
+	return (q->value_missing_left[v] & (isnan(value) != 0)) ? -INFINITY : value;
 }
 
-/* Number of the lowest bit of each lane: its value as a float has it as exponent. */
+/* Number of each lane's lowest bit that is 0: alone in a float, it is the exponent. */
 WF_TARGET_AVX512
 static inline __m512i
-lowest_bit(__m512i v)
+lowest_zero(__m512i v)
 {
-	__m512i		bit = _mm512_and_si512(v, _mm512_sub_epi32(_mm512_setzero_si512(), v));
+	__m512i		bit = _mm512_andnot_si512(v, _mm512_add_epi32(v, _mm512_set1_epi32(1)));
 
 	return _mm512_sub_epi32(_mm512_srli_epi32(_mm512_castps_si512(_mm512_cvtepu32_ps(bit)), 23),
 							_mm512_set1_epi32(127));
 }
 
-/* The lowest bit of 64, in two halves. */
+/* The same of 64 bits, in two halves. */
 WF_TARGET_AVX512
 static inline __m512i
-lowest_bit_of_two(__m512i low, __m512i high)
+lowest_zero_of_two(__m512i low, __m512i high)
 {
-	__mmask16	none = _mm512_testn_epi32_mask(low, low);
+	__mmask16	full = _mm512_cmpeq_epi32_mask(low, _mm512_set1_epi32(-1));
 
-	return _mm512_mask_add_epi32(lowest_bit(low), none, lowest_bit(high), _mm512_set1_epi32(32));
+	return _mm512_mask_add_epi32(lowest_zero(low), full, lowest_zero(high), _mm512_set1_epi32(32));
 }
 
 /* Values v[idx], 64 of them in four registers; n: how many registers matter. */
@@ -299,9 +298,9 @@ pick(const __m512 v[4], __m512i idx, int n)
 WF_TARGET_AVX512
 __attribute__((always_inline))
 static inline __m512i
-group_leaves(const Group *group, const __m512 v[4], int n)
+group_leaves(const Group *group, const __m512 v[4], int n, bool tall)
 {
-	__m512i		low = _mm512_set1_epi32(-1);
+	__m512i		low = _mm512_setzero_si512();	/* ruled out */
 	__m512i		high = low;
 
 	for (uint32_t j = 0; j < group->n_steps; j++)
@@ -310,19 +309,21 @@ group_leaves(const Group *group, const __m512 v[4], int n)
 		__m512i		idx = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) s->value));
 		__mmask16	right = _mm512_cmp_ps_mask(pick(v, idx, n), _mm512_loadu_ps(s->cut), _CMP_NLE_UQ);
 
-		low = _mm512_mask_and_epi32(low, right, low, _mm512_loadu_si512(s->mask));
-		if (group->upper)
-			high = _mm512_mask_and_epi32(high, right, high, _mm512_loadu_si512(group->upper[j]));
+		low = _mm512_or_si512(low, _mm512_maskz_loadu_epi32(right, s->mask));
+		if (tall)
+			high = _mm512_or_si512(high, _mm512_maskz_loadu_epi32(right, group->upper[j]));
 	}
-	return group->upper ? lowest_bit_of_two(low, high) : lowest_bit(low);
+	return tall ? lowest_zero_of_two(low, high) : lowest_zero(low);
 }
 
+/* One output: the sum stays in a register, and the additions wait for nothing else. */
 WF_TARGET_AVX512
 __attribute__((always_inline))
 static inline void
-score_row(const WfQuick *q, const __m512 v[4], int n, double *sums)
+score_row(const WfQuick *q, const __m512 v[4], int n, bool tall, double *sums)
 {
 	const float *leaves = q->leaves;
+	double		sum = sums[0];
 	uint32_t	output = 0;
 
 	for (uint32_t g = 0; g < q->n_groups; g++)
@@ -330,14 +331,24 @@ score_row(const WfQuick *q, const __m512 v[4], int n, double *sums)
 		const Group *group = &q->groups[g];
 		uint32_t	leaf[LANES];
 
-		_mm512_storeu_si512(leaf, group_leaves(group, v, n));
-		for (uint32_t i = 0; i < group->n_trees; i++)
+		_mm512_storeu_si512(leaf, group_leaves(group, v, n, tall));
+		if (q->n_outputs == 1)
 		{
-			sums[output] += leaves[leaf[i]];
-			leaves += q->leaf_stride;
-			output = output + 1 == q->n_outputs ? 0 : output + 1;
+			for (uint32_t i = 0; i < group->n_trees; i++)
+				sum += leaves[i * q->leaf_stride + leaf[i]];
 		}
+		else
+		{
+			for (uint32_t i = 0; i < group->n_trees; i++)
+			{
+				sums[output] += leaves[i * q->leaf_stride + leaf[i]];
+				output = output + 1 == q->n_outputs ? 0 : output + 1;
+			}
+		}
+		leaves += LANES * q->leaf_stride;
 	}
+	if (q->n_outputs == 1)
+		sums[0] = sum;
 }
 
 WF_TARGET_AVX512
@@ -356,12 +367,14 @@ wf_quick_row(const WfQuick *q, const float *x, double *sums)
 
 		v[i] = _mm512_maskz_loadu_ps(left >= LANES ? 0xffff : (__mmask16) ((1u << left) - 1), values + i * LANES);
 	}
-	if (used <= 1)
-		score_row(q, v, 1, sums);
+	if (q->leaf_stride == MAX_LEAVES)
+		score_row(q, v, 4, true, sums);
+	else if (used <= 1)
+		score_row(q, v, 1, false, sums);
 	else if (used == 2)
-		score_row(q, v, 2, sums);
+		score_row(q, v, 2, false, sums);
 	else
-		score_row(q, v, 4, sums);
+		score_row(q, v, 4, false, sums);
 }
 
 /* Leaf values of 16 rows in one tree. */
@@ -378,44 +391,51 @@ leaf_values(const float *leaves, uint32_t stride, __m512i leaf)
 	return pick(v, leaf, 4);
 }
 
+/* Leaves of 16 rows in the tree of one lane of a group. */
+WF_TARGET_AVX512
+__attribute__((always_inline))
+static inline __m512i
+tree_leaves(const Group *group, uint32_t lane, uint32_t n_splits, const float (*values)[LANES], bool tall)
+{
+	__m512i		low = _mm512_setzero_si512();	/* ruled out */
+	__m512i		high = low;
+
+	for (uint32_t j = 0; j < n_splits; j++)
+	{
+		const Step *s = &group->steps[j];
+		__mmask16	right = _mm512_cmp_ps_mask(_mm512_loadu_ps(values[s->value[lane]]),
+											   _mm512_set1_ps(s->cut[lane]), _CMP_NLE_UQ);
+
+		low = _mm512_or_si512(low, _mm512_maskz_set1_epi32(right, (int) s->mask[lane]));
+		if (tall)
+			high = _mm512_or_si512(high, _mm512_maskz_set1_epi32(right, (int) group->upper[j][lane]));
+	}
+	return tall ? lowest_zero_of_two(low, high) : lowest_zero(low);
+}
+
 /* 16 rows: values[v][row]; sums[output][row]. */
 WF_TARGET_AVX512
 static void
 score_sixteen(const WfQuick *q, const float (*values)[LANES], double (*sums)[LANES])
 {
 	uint32_t	output = 0;
-	uint32_t	t = 0;
 
-	for (uint32_t g = 0; g < q->n_groups; g++)
+	for (uint32_t t = 0; t < q->ensemble->header->n_trees; t++)
 	{
-		const Group *group = &q->groups[g];
+		const Group *group = &q->groups[t / LANES];
+		uint32_t	n_splits = q->ensemble->directory[t].n_splits;
+		double	   *sum = sums[output];
+		__m512		leaf;
 
-		for (uint32_t i = 0; i < group->n_trees; i++, t++)
-		{
-			uint32_t	n_splits = q->ensemble->directory[t].n_splits;
-			__m512i		low = _mm512_set1_epi32(-1);
-			__m512i		high = low;
-			__m512		leaf;
-			double	   *sum = sums[output];
-
-			for (uint32_t j = 0; j < n_splits; j++)
-			{
-				const Step *s = &group->steps[j];
-				__mmask16	right = _mm512_cmp_ps_mask(_mm512_loadu_ps(values[s->value[i]]),
-													   _mm512_set1_ps(s->cut[i]), _CMP_NLE_UQ);
-
-				low = _mm512_mask_and_epi32(low, right, low, _mm512_set1_epi32((int) s->mask[i]));
-				if (group->upper)
-					high = _mm512_mask_and_epi32(high, right, high, _mm512_set1_epi32((int) group->upper[j][i]));
-			}
-			leaf = leaf_values(q->leaves + (size_t) t * q->leaf_stride, q->leaf_stride,
-							   group->upper ? lowest_bit_of_two(low, high) : lowest_bit(low));
-			_mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum),
-												_mm512_cvtps_pd(_mm512_castps512_ps256(leaf))));
-			_mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8),
-													_mm512_cvtps_pd(_mm512_extractf32x8_ps(leaf, 1))));
-			output = output + 1 == q->n_outputs ? 0 : output + 1;
-		}
+		leaf = leaf_values(q->leaves + (size_t) t * q->leaf_stride, q->leaf_stride,
+						   group->upper
+						   ? tree_leaves(group, t % LANES, n_splits, values, true)
+						   : tree_leaves(group, t % LANES, n_splits, values, false));
+		_mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum),
+											_mm512_cvtps_pd(_mm512_castps512_ps256(leaf))));
+		_mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8),
+												_mm512_cvtps_pd(_mm512_extractf32x8_ps(leaf, 1))));
+		output = output + 1 == q->n_outputs ? 0 : output + 1;
 	}
 }
 

@@ -14,6 +14,8 @@
 /* Walks whose leaves are kept before they are added, in order. */
 #define BATCH 128
 
+static const uint64_t no_bits[1][4];
+
 typedef struct Lane
 {
 	const uint32_t *at;
@@ -38,7 +40,8 @@ start(const Batch *b, Lane *lane, uint32_t job)
 	const WfTreeEntry *tree = &b->e->directory[b->by_row ? b->first : b->first + job];
 
 	lane->at = b->e->words + tree->first_word;
-	lane->bitsets = b->e->bitsets + tree->first_bitset;
+	/* Steps read a bitset at number splits too, so there must be one. */
+	lane->bitsets = tree->n_bitsets ? b->e->bitsets + tree->first_bitset : no_bits;
 	lane->slots = b->by_row ? b->slots + (size_t) job * b->e->header->n_slots : b->slots;
 	lane->job = job;
 }
@@ -59,13 +62,16 @@ step(const Lane *lane, const uint8_t *slot_flags, bool wide, bool category)
 	if (!wide && __builtin_expect(skip == 0, 0))
 		skip = at[words++];
 	right = bin > cut;
-	if (category && (slot_flags[slot] & WF_SLOT_CATEGORY))
+	/* By arithmetic: branches here would be wrong every other time. */
+	if (category)
 	{
-		const uint64_t *bits = lane->bitsets[at[words++]];
+		uint32_t	is = slot_flags[slot] & WF_SLOT_CATEGORY;
+		const uint64_t *bits = lane->bitsets[at[words] & (0 - is)];
+		uint32_t	out = ~(uint32_t) (bits[bin >> 6] >> (bin & 63)) & 1;
 
-		right = ~(bits[bin >> 6] >> (bin & 63)) & 1;
+		right = (right & ~is) | (out & is);
+		words += is;
 	}
-	/* By arithmetic: a branch here would be wrong every other time. */
 	return at + (words + ((skip - words) & (0 - right)));
 }
 
