@@ -61,7 +61,7 @@ places_for(uint32_t d)
 }
 
 static bool
-is_weighted(const WfFrame *frame, int n_classes, const double *class_weight)
+is_weighted(WfHost *host, const WfFrame *frame, int n_classes, const double *class_weight)
 {
 	uint64_t	n = wf_frame_n_rows(frame);
 
@@ -69,8 +69,12 @@ is_weighted(const WfFrame *frame, int n_classes, const double *class_weight)
 		if (class_weight[k] != 1)
 			return true;
 	for (uint64_t row = 0; wf_frame_has_weight(frame) && row < n; row++)
+	{
 		if (wf_frame_weight(frame, row) != 1)
 			return true;
+		if ((row & (CHECK_EVERY - 1)) == 0)
+			host->check(host);
+	}
 	return false;
 }
 
@@ -84,7 +88,7 @@ make_plan(WfHost *host, const WfSchema *schema, const WfFrame *frame, size_t pay
 		host->fail(host, WF_E_LIMIT, WF_HINT_NONE, "training source has more than %d features", WF_MAX_FEATURES);
 	plan->n = (uint32_t) wf_frame_n_rows(frame);
 	plan->d = (uint32_t) schema->n_features;
-	plan->weighted = is_weighted(frame, n_classes, class_weight);
+	plan->weighted = is_weighted(host, frame, n_classes, class_weight);
 	plan->payload_at = pad_to(plan->d, 4);
 	plan->stride = wf_size_add(host, plan->payload_at, payload);
 }

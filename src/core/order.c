@@ -35,8 +35,14 @@ radix_pass(WfHost *host, const uint64_t *from, uint64_t *to, size_t n, int shift
 	uint32_t	at[DIGITS] = {0};
 	uint32_t	sum = 0;
 
-	for (size_t i = 0; i < n; i++)
-		at[(from[i] >> shift) & (DIGITS - 1)]++;
+	for (size_t begin = 0; begin < n; begin += CHECK_EVERY)
+	{
+		size_t		end = begin + CHECK_EVERY < n ? begin + CHECK_EVERY : n;
+
+		for (size_t i = begin; i < end; i++)
+			at[(from[i] >> shift) & (DIGITS - 1)]++;
+		host->check(host);
+	}
 	for (int d = 0; d < DIGITS; d++)
 	{
 		uint32_t	count = at[d];
@@ -59,9 +65,13 @@ static bool
 all_equal(const WfFrame *frame, const uint64_t *run, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
+	{
 		if (row_after(frame, (uint32_t) run[i], (uint32_t) run[0]) ||
 			row_after(frame, (uint32_t) run[0], (uint32_t) run[i]))
 			return false;
+		if ((i & (CHECK_EVERY - 1)) == 0)
+			frame->host->check(frame->host);
+	}
 	return true;
 }
 
@@ -71,6 +81,7 @@ sort_run(const WfFrame *frame, uint64_t *run, uint64_t *scratch, size_t n)
 {
 	uint64_t   *from = run,
 			   *to = scratch;
+	size_t		merged = 0;
 
 	for (size_t width = 1; width < n; width *= 2)
 	{
@@ -89,8 +100,13 @@ sort_run(const WfFrame *frame, uint64_t *run, uint64_t *scratch, size_t n)
 					to[k] = from[i++];
 				else
 					to[k] = from[j++];
+			merged += end - begin;
+			if (merged >= CHECK_EVERY)
+			{
+				merged = 0;
+				frame->host->check(frame->host);
+			}
 		}
-		frame->host->check(frame->host);
 		from = to;
 		to = swap;
 	}
