@@ -299,6 +299,72 @@ wf_ndcg(WfHost *host, const double *relevance, const int64_t *rank, size_t n, in
 	return ideal > 0 ? gain / ideal : NAN;
 }
 
+/* ---- from counts and sums ---- */
+
+double
+wf_class_score(const WfClassCount *count, WfClassScore score)
+{
+	double		of = score == WF_PRECISION ? (double) count->predicted
+		: score == WF_RECALL ? (double) count->actual
+		: ((double) count->predicted + (double) count->actual) / 2;
+
+	return of > 0 ? (double) count->hit / of : 0;
+}
+
+double
+wf_classes_score(const WfClassCount *count, size_t n, WfClassScore score, WfAverage average)
+{
+	WfClassCount all = {0, 0, 0};
+	WfTwofold	sum = {0, 0};
+	double		weights = 0;
+
+	for (size_t c = 0; c < n; c++)
+	{
+		double		w = average == WF_AVERAGE_WEIGHTED ? (double) count[c].actual
+			: count[c].actual + count[c].predicted > 0;
+
+		all.hit += count[c].hit;
+		all.predicted += count[c].predicted;
+		all.actual += count[c].actual;
+		/* the classes come in no order */
+		wf_twofold_add_product(&sum, w, wf_class_score(&count[c], score));
+		weights += w;
+	}
+	if (average == WF_AVERAGE_MICRO)
+		return wf_class_score(&all, score);
+	return wf_twofold_value(&sum) / weights;
+}
+
+double
+wf_r2_of_sums(uint64_t n, const WfTwofold *y, const WfTwofold *yy, const WfTwofold *ee)
+{
+	double		mean = wf_twofold_value(y) / (double) n;
+	WfTwofold	total = *yy;
+	double		rest = wf_twofold_value(ee);
+
+	/* Σ (y - m)² = Σ y² - 2 m Σ y + n m² for any m; near the mean little cancels twice */
+	wf_twofold_add_product(&total, -2 * mean, y->high);
+	wf_twofold_add_product(&total, -2 * mean, y->low);
+	{
+		WfTwofold	square = wf_twofold_product(mean, mean);
+
+		wf_twofold_add_product(&total, square.high, (double) n);
+		wf_twofold_add_product(&total, square.low, (double) n);
+	}
+	/* A constant target: nothing to explain, as in scikit-learn. */
+	if (!(wf_twofold_value(&total) > 1e-28 * wf_twofold_value(yy)))
+		return isnan(wf_twofold_value(&total)) ? NAN : rest == 0 ? 1 : 0;
+	return 1 - rest / wf_twofold_value(&total);
+}
+
+double
+wf_surprise(bool happened, double p)
+{
+	double		q = happened ? p : 1 - p;
+
+	return -wf_log(q < WORST_P ? WORST_P : q > 1 ? 1 : q);
+}
+
 /* ---- regression ---- */
 
 double

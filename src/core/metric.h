@@ -10,6 +10,7 @@
 #define WF_METRIC_H
 
 #include "core/host.h"
+#include "core/twofold.h"
 
 double		wf_accuracy(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes);
 /* Mean of -log p of the true class, p clipped to [1e-15, 1]. */
@@ -31,6 +32,43 @@ double		wf_average_precision(WfHost *host, const uint8_t *positive, const double
 double		wf_ndcg(WfHost *host, const double *relevance, const int64_t *rank, size_t n, int64_t k);
 /* Expected calibration error of the top probability over equal-width bins. */
 double		wf_ece(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes, int bins);
+
+/* ---- from counts and sums, as aggregates gather them ---- */
+
+/* How often a class occurred, was predicted, and both at once. */
+typedef struct WfClassCount
+{
+	int64_t		hit;
+	int64_t		predicted;
+	int64_t		actual;
+} WfClassCount;
+
+typedef enum WfClassScore
+{
+	WF_PRECISION,
+	WF_RECALL,
+	WF_F1
+} WfClassScore;
+
+typedef enum WfAverage
+{
+	WF_AVERAGE_MACRO,			/* mean over the classes that occur or are predicted */
+	WF_AVERAGE_MICRO,			/* of all rows together */
+	WF_AVERAGE_WEIGHTED			/* by how often the class occurs */
+} WfAverage;
+
+/* Of one class; 0 where nothing was there to find, as in scikit-learn. */
+double		wf_class_score(const WfClassCount *count, WfClassScore score);
+double		wf_classes_score(const WfClassCount *count, size_t n, WfClassScore score, WfAverage average);
+
+/* R² from Σ y, Σ y², Σ (y - f)² over n rows. */
+double		wf_r2_of_sums(uint64_t n, const WfTwofold *y, const WfTwofold *yy, const WfTwofold *ee);
+
+/* -log of the probability given to what happened, clipped as in wf_log_loss. */
+double		wf_surprise(bool happened, double p);
+
+/* ---- regression ---- */
+
 double		wf_r2(const double *y, const double *f, const float *w, size_t n);
 double		wf_mae(const double *y, const double *f, const float *w, size_t n);
 double		wf_rmse(const double *y, const double *f, const float *w, size_t n);

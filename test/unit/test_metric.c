@@ -176,3 +176,81 @@ WF_TEST(ndcg_as_in_scikit_learn)
 	WF_CHECK_EQ(th.bytes_now, 0);
 	test_host_end(&th);
 }
+
+WF_TEST(scores_of_class_counts)
+{
+	/* three classes, the last never occurs nor is predicted; and one only predicted */
+	WfClassCount c[] = {{30, 40, 50}, {20, 35, 25}, {0, 0, 0}, {0, 10, 0}};
+
+	WF_CHECK_NEAR(wf_class_score(&c[0], WF_PRECISION), 0.75, 1e-15);
+	WF_CHECK_NEAR(wf_class_score(&c[0], WF_RECALL), 0.6, 1e-15);
+	WF_CHECK_NEAR(wf_class_score(&c[0], WF_F1), 2 * 0.75 * 0.6 / 1.35, 1e-15);
+	WF_CHECK_NEAR(wf_class_score(&c[3], WF_RECALL), 0, 0);
+	WF_CHECK_NEAR(wf_classes_score(c, 4, WF_PRECISION, WF_AVERAGE_MACRO), (0.75 + 20 / 35.0) / 3, 1e-15);
+	WF_CHECK_NEAR(wf_classes_score(c, 4, WF_RECALL, WF_AVERAGE_WEIGHTED), (50 * 0.6 + 25 * 0.8) / 75, 1e-15);
+	WF_CHECK_NEAR(wf_classes_score(c, 4, WF_F1, WF_AVERAGE_MICRO), 50 / 80.0, 1e-15);
+}
+
+static void
+sums_of(const double *a, const double *b, size_t n, WfTwofold s[3])
+{
+	memset(s, 0, 3 * sizeof(*s));
+	for (size_t i = 0; i < n; i++)
+	{
+		wf_twofold_add(&s[0], a[i]);
+		wf_twofold_add_product(&s[1], a[i], a[i]);
+		wf_twofold_add_product(&s[2], a[i] - b[i], a[i] - b[i]);
+	}
+}
+
+WF_TEST(r2_of_sums_does_not_cancel)
+{
+	WfTwofold	s[3];
+	double		far[N];
+	double		near[N];
+
+	make_data();
+	sums_of(y, f, N, s);
+	WF_CHECK_NEAR(wf_r2_of_sums(N, &s[0], &s[1], &s[2]), 0.91077426834476, 1e-12);
+	/* far from 0 plain sums of squares would lose everything */
+	for (int i = 0; i < N; i++)
+	{
+		far[i] = 1e9 + floor(y[i] * 8) / 8;
+		near[i] = 1e9 + floor(f[i] * 8) / 8;
+	}
+	sums_of(far, near, N, s);
+	WF_CHECK_NEAR(wf_r2_of_sums(N, &s[0], &s[1], &s[2]), wf_r2(far, near, NULL, N), 1e-10);
+	for (int i = 0; i < N; i++)
+		far[i] = 0.1;
+	sums_of(far, near, N, s);
+	WF_CHECK(wf_r2_of_sums(N, &s[0], &s[1], &s[2]) == 0);
+	sums_of(far, far, N, s);
+	WF_CHECK(wf_r2_of_sums(N, &s[0], &s[1], &s[2]) == 1);
+}
+
+WF_TEST(twofold_sums_do_not_depend_on_order)
+{
+	WfTwofold	up = {0, 0};
+	WfTwofold	down = {0, 0};
+	WfTwofold	halves[2] = {{0, 0}, {0, 0}};
+	WfTwofold	infinite = {1, 0};
+
+	for (int i = 0; i < 1000; i++)
+	{
+		double		x = sin(i) * pow(10, i % 17);
+
+		wf_twofold_add(&up, x);
+		wf_twofold_add(&halves[i % 2], x);
+		x = sin(999 - i) * pow(10, (999 - i) % 17);
+		wf_twofold_add(&down, x);
+	}
+	wf_twofold_merge(&halves[0], &halves[1]);
+	WF_CHECK(wf_twofold_value(&up) == wf_twofold_value(&down));
+	WF_CHECK(wf_twofold_value(&up) == wf_twofold_value(&halves[0]));
+	wf_twofold_add(&infinite, INFINITY);
+	WF_CHECK(isinf(wf_twofold_value(&infinite)));
+	wf_twofold_add_product(&infinite, 1e200, 1e200);
+	WF_CHECK(isinf(wf_twofold_value(&infinite)));
+	WF_CHECK_NEAR(wf_surprise(true, 0), 34.538776394910684, 1e-12);
+	WF_CHECK_NEAR(wf_surprise(false, 0.25), -log(0.75), 1e-15);
+}
