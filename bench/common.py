@@ -219,5 +219,5 @@ def verdict(value, bar, goal=None, lower_is_better=False):
     def holds(limit):
         return value <= limit if lower_is_better else value >= limit
     if goal is not None and holds(goal):
-        return "goal"
-    return "bar" if holds(bar) else "**missed**"
+        return "goal reached"
+    return "holds" if holds(bar) else "**missed**"

@@ -35,16 +35,17 @@ my @trainings = (
 	[ 'boosting', 'gradient_boosting', 'y', '{"rounds": 12, "subsample": 0.7}' ],
 	[ 'boosting_k', 'gradient_boosting', 'label', '{"rounds": 20, "validation": "cv", "folds": 2}' ],
 	[ 'linear', 'linear', 'y', '{}' ],
-	[ 'linear_k', 'linear', 'label', '{"l1": 0.5}' ]);
+	[ 'linear_k', 'linear', 'label', '{"l1": 0.5}', 'WHERE k < 10' ]);
 
 # Trains and returns the digest of the bytes.
 sub train
 {
-	my ($name, $algorithm, $target, $params, $workers, $order) = @_;
+	my ($t, $workers, $order) = @_;
+	my ($name, $algorithm, $target, $params, $where) = (@$t, '');
 
 	$node->safe_psql('postgres', qq{
 SET max_parallel_maintenance_workers = $workers;
-SELECT * FROM wfml.train('$name', '$algorithm', 'SELECT a, b, c, d, e, f, g, h, k, l, $target FROM numbers $order', '$target', '$params')});
+SELECT * FROM wfml.train('$name', '$algorithm', 'SELECT a, b, c, d, e, f, g, h, k, l, $target FROM numbers $where $order', '$target', '$params')});
 	return model_digest($node, $name);
 }
 
@@ -60,8 +61,8 @@ my %expected;
 
 for my $t (@trainings)
 {
-	$expected{$t->[0]} = train(@$t, 0, '');
-	is(train(@$t, 0, ''), $expected{$t->[0]}, "$t->[0]: twice the same");
+	$expected{$t->[0]} = train($t, 0, '');
+	is(train($t, 0, ''), $expected{$t->[0]}, "$t->[0]: twice the same");
 }
 for my $workers (1, 2, 4)
 {
@@ -69,7 +70,7 @@ for my $workers (1, 2, 4)
 	{
 		my $from = -s $node->logfile;
 
-		is(train(@$t, $workers, ''), $expected{$t->[0]}, "$t->[0]: the same with $workers workers");
+		is(train($t, $workers, ''), $expected{$t->[0]}, "$t->[0]: the same with $workers workers");
 		cmp_ok(workers_started($from), '>=', 1, 'and there were workers') if $t->[1] ne 'linear';
 	}
 }
@@ -82,13 +83,13 @@ INSERT INTO numbers SELECT * FROM shuffled;
 });
 for my $t (@trainings)
 {
-	is(train(@$t, 0, ''), $expected{$t->[0]}, "$t->[0]: the same after the table was rewritten");
-	is(train(@$t, 2, 'ORDER BY c, a'), $expected{$t->[0]}, "$t->[0]: and in another order, with workers");
+	is(train($t, 0, ''), $expected{$t->[0]}, "$t->[0]: the same after the table was rewritten");
+	is(train($t, 2, 'ORDER BY c, a'), $expected{$t->[0]}, "$t->[0]: and in another order, with workers");
 }
 
 # One value more makes another model: the digest does tell.
 $node->safe_psql('postgres', q{UPDATE numbers SET y = 100 WHERE ctid = (SELECT min(ctid) FROM numbers)});
-isnt(train(@{ $trainings[2] }, 0, ''), $expected{boosting}, 'other rows give other bytes');
+isnt(train($trainings[2], 0, ''), $expected{boosting}, 'other rows give other bytes');
 
 $node->stop;
 done_testing();
