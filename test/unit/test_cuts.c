@@ -169,6 +169,32 @@ WF_TEST(random_samples_are_even)
 	}
 }
 
+/* Outliers on both sides, and between them many values that differ in their last bits only. */
+WF_TEST(values_close_together)
+{
+	static float v[N_MAX];
+	float		cuts[256];
+	size_t		mass[256];
+
+	for (int turn = 0; turn < 3; turn++)
+	{
+		for (size_t i = 0; i < 15000; i++)
+		{
+			uint32_t	bits = UINT32_C(0x44800000) + wf_rng_below(wf_rng(i, (uint64_t) turn), turn == 0 ? 20 : turn == 1 ? 700 : 5000);
+
+			memcpy(&v[i], &bits, sizeof(bits));
+		}
+		v[3] = -1e30f;
+		v[5] = 1e30f;
+		if (turn == 0)
+			WF_CHECK_EQ(check_cuts(v, 15000, 100, cuts, mass), 21);
+		else
+			WF_CHECK(check_cuts(v, 15000, 100, cuts, mass) >= 97);
+		for (int k = 0; k < 100 && turn; k++)
+			WF_CHECK(mass[k] < 200);
+	}
+}
+
 WF_TEST(cuts_at_the_edges_of_floats)
 {
 	float		inf = __builtin_inff();

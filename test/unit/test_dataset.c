@@ -436,6 +436,71 @@ WF_TEST(records_hold_what_rows_held)
 	}
 }
 
+/* A schema of so many number columns over a frame of its own. */
+static Loaded
+numbers(WfHost *host, uint32_t n, int d)
+{
+	Loaded		l = {wf_schema_create(host), wf_frame_create(host, SIZE_MAX, false, false, false), NULL, {0}};
+	WfCell	   *cells = wf_alloc(host, (size_t) d, sizeof(WfCell));
+
+	for (int c = 0; c < d; c++)
+	{
+		int			index = wf_schema_add(l.schema, "x", WF_COL_NUMBER);
+
+		l.schema->columns[index].first_cell = wf_frame_add_column(l.frame, WF_CELL_NUMBER, NULL);
+		l.schema->columns[index].n_cells = 1;
+	}
+	for (uint32_t r = 0; r < n; r++)
+	{
+		WfRowExtra	extra = {.weight = 1};
+
+		for (int c = 0; c < d; c++)
+			cells[c].number = (float) (int32_t) wf_rng(r, (uint64_t) c);
+		wf_frame_append(l.frame, cells, &extra);
+	}
+	wf_schema_finish(l.schema, l.frame);
+	return l;
+}
+
+/* Of many rows, or many columns, those of smallest hash give the cuts. */
+WF_TEST(cuts_come_from_the_rows_of_smallest_hash)
+{
+	static const struct
+	{
+		uint32_t	n;
+		int			d;
+		uint32_t	sample;		/* 200,000 rows and 32 MB at most */
+	}			shapes[] = {{210000, 1, 200000}, {3000, 4000, 2097}};
+
+	for (int k = 0; k < 2; k++)
+	{
+		TestHost	th;
+		WfTeam		team;
+		WfTeamShared shared;
+		Loaded		l;
+		WfDataset  *data;
+		uint32_t   *rank;
+		float	   *values;
+		float		cuts[255];
+		int			column = shapes[k].d * 3 / 4;
+		size_t		count = 0;
+
+		test_host_begin(&th);
+		wf_team_alone(&team, &shared, &th.host);
+		l = numbers(&th.host, shapes[k].n, shapes[k].d);
+		rank = wf_frame_ranks(l.frame);
+		data = wf_dataset_build(&team, l.schema, l.frame, WF_LAYOUT_BINS, 4, 255, NULL, 0, NULL);
+		values = wf_alloc(&th.host, shapes[k].n, sizeof(float));
+		for (uint32_t r = 0; r < shapes[k].n; r++)
+			if (rank[r] < shapes[k].sample)
+				values[count++] = (float) (int32_t) wf_rng(r, (uint64_t) column);
+		WF_CHECK_EQ(wf_cuts_find(values, count, 255, cuts), data->n_bins[column] - 1);
+		WF_CHECK(memcmp(cuts, data->cuts + data->first_cut[column], (size_t) (data->n_bins[column] - 1) * sizeof(float)) == 0);
+		wf_dataset_free(&team, data);
+		test_host_end(&th);
+	}
+}
+
 /* Weights that are all 1 are no weights. */
 WF_TEST(weights_of_one_are_none)
 {

@@ -255,6 +255,31 @@ WF_TEST(tags_that_vary_become_indicators)
 	test_host_end(&t.th);
 }
 
+/* A tags column that the user names stays, though its elements are in every row; without elements it cannot. */
+WF_TEST(constant_tags_by_user)
+{
+	Table		t;
+
+	table_begin(&t);
+	add_column(&t, "always", WF_COL_TAGS);
+	add_column(&t, "no rows", WF_COL_TAGS);
+	for (int i = 0; i < 2; i++)
+		column_of(&t, i)->by_user = true;
+	wf_dict_add(column_of(&t, 1)->dict, "unused", 6);
+	for (int r = 0; r < 3; r++)
+	{
+		set_tags(&t, 0, "qp");
+		set_tags(&t, 1, "");
+		append(&t);
+	}
+	wf_schema_finish(t.schema, t.frame);
+	WF_CHECK_EQ(t.schema->n_features, 2);
+	WF_CHECK_EQ(t.schema->features[0].element, 1);	/* ties by bytes: p before q */
+	WF_CHECK_EQ(column_of(&t, 1)->left_out, WF_LEFT_CONSTANT);
+	WF_CHECK_EQ(column_of(&t, 1)->n_features, 0);
+	test_host_end(&t.th);
+}
+
 WF_TEST(vectors_and_times_have_a_feature_each_cell)
 {
 	Table		t;
