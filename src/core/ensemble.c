@@ -50,50 +50,10 @@ corrupt(WfHost *host, const char *what)
 
 /* ---- decoding ---- */
 
-/* The fields of the word at "at", both encodings; what follows is read only for what it is. */
-typedef struct Word
-{
-	uint32_t	slot;
-	bool		leaf;
-	uint32_t	bin;
-	uint32_t	skip;
-	uint32_t	payload;		/* leaf: payload; category: bitset */
-	uint32_t	words;			/* of this node alone */
-} Word;
-
-static inline Word
-read_word(const uint32_t *w, bool wide, const uint8_t *slot_flags)
-{
-	Word		r = {0};
-
-	if (wide)
-	{
-		r.slot = w[0] & 0xffff;
-		r.leaf = r.slot == WF_NO_SLOT;
-		r.bin = w[0] >> 16;
-		r.skip = r.payload = w[1];
-		r.words = 2;
-	}
-	else
-	{
-		r.slot = w[0] & 0xff;
-		r.leaf = r.slot == WF_LEAF_BYTE;
-		r.bin = w[0] >> 8 & 0xff;
-		r.skip = w[0] >> 16;
-		r.payload = w[0] >> 8;
-		r.words = 1;
-		if (!r.leaf && r.skip == 0)
-			r.skip = w[r.words++];
-	}
-	if (!r.leaf && (slot_flags[r.slot] & WF_SLOT_CATEGORY))
-		r.payload = w[r.words++];
-	return r;
-}
-
 void
 wf_node_read(const WfEnsemble *e, const WfTreeEntry *tree, uint32_t word, WfNode *out)
 {
-	Word		w = read_word(e->words + tree->first_word + word, e->header->wide, e->slot_flags);
+	WfWord		w = wf_word_read(e->words + tree->first_word + word, e->header->wide, e->slot_flags);
 
 	memset(out, 0, sizeof(*out));
 	out->leaf = w.leaf;
@@ -232,7 +192,7 @@ tree_fits(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
 	for (;;)
 	{
 		uint32_t	slot;
-		Word		w;
+		WfWord		w;
 
 		if (at >= checked)
 		{
@@ -247,7 +207,7 @@ tree_fits(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
 
 			if (n - at < size)
 				break;
-			w = read_word(words + at, wide, e->slot_flags);
+			w = wf_word_read(words + at, wide, e->slot_flags);
 			if (w.payload >= n_payloads || (wide && w.bin != 0))
 				break;
 			at += size;
@@ -266,7 +226,7 @@ tree_fits(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
 				(e->slot_flags[slot] & WF_SLOT_CATEGORY) || words[at] >> 16 == 0)
 				break;
 		}
-		w = read_word(words + at, wide, e->slot_flags);
+		w = wf_word_read(words + at, wide, e->slot_flags);
 		if (e->slot_flags[slot] & WF_SLOT_CATEGORY)
 		{
 			if (w.bin != 0 || w.payload >= tree->n_bitsets)
@@ -556,7 +516,7 @@ walk(const WfEnsemble *e, const WfTreeEntry *tree, const uint8_t *slots)
 
 	for (;;)
 	{
-		Word		w = read_word(at, e->header->wide, e->slot_flags);
+		WfWord		w = wf_word_read(at, e->header->wide, e->slot_flags);
 		uint32_t	bin;
 		bool		left;
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  * treeforms.h
- *	  The forms in which trees are evaluated; private to trees.c, walk.c,
- *	  quick.c.
+ *	  The forms in which trees are evaluated; private to ensemble.c, trees.c,
+ *	  walk.c, quick.c and shap.c.
  *
  * walk	packed words on slots of bins, many trees (or rows) side by side, so
  *		that their cache misses overlap.  Any ensemble.
@@ -17,6 +17,46 @@
 #define WF_TREEFORMS_H
 
 #include "core/trees.h"
+
+/* A node's fields, in both encodings. */
+typedef struct WfWord
+{
+	uint32_t	slot;
+	bool		leaf;
+	uint32_t	bin;
+	uint32_t	skip;
+	uint32_t	payload;		/* leaf: payload; category: bitset */
+	uint32_t	words;			/* of this node alone */
+} WfWord;
+
+static inline WfWord
+wf_word_read(const uint32_t *w, bool wide, const uint8_t *slot_flags)
+{
+	WfWord		r = {0};
+
+	if (wide)
+	{
+		r.slot = w[0] & 0xffff;
+		r.leaf = r.slot == WF_NO_SLOT;
+		r.bin = w[0] >> 16;
+		r.skip = r.payload = w[1];
+		r.words = 2;
+	}
+	else
+	{
+		r.slot = w[0] & 0xff;
+		r.leaf = r.slot == WF_LEAF_BYTE;
+		r.bin = w[0] >> 8 & 0xff;
+		r.skip = w[0] >> 16;
+		r.payload = w[0] >> 8;
+		r.words = 1;
+		if (!r.leaf && r.skip == 0)
+			r.skip = w[r.words++];
+	}
+	if (!r.leaf && (slot_flags[r.slot] & WF_SLOT_CATEGORY))
+		r.payload = w[r.words++];
+	return r;
+}
 
 /* Add a leaf of tree t into the outputs. */
 static inline void
