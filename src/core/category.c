@@ -182,7 +182,7 @@ sort_levels(const double *key, uint8_t *order, int n)
  */
 static void
 take_split(const WfLevels *levels, uint32_t feature, const uint8_t *left, int n_left,
-		   const uint8_t *bins, int n, double score, double share, WfSplit *best)
+		   const uint8_t *bins, int n, double score, double share, WfNodeSplit *best)
 {
 	uint64_t	side[4] = {0, 0, 0, 0};
 
@@ -251,7 +251,7 @@ void
 wf_levels_scan(WfLevels *levels, WfImpurity impurity, uint32_t feature,
 			   int64_t *cells, size_t width, const uint8_t *bins, int n,
 			   const int64_t *total, uint32_t min_leaf, bool weighted,
-			   double smooth, WfSplit *best)
+			   double smooth, WfNodeSplit *best)
 {
 	double		score = best->score;
 	double		share = 0;

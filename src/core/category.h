@@ -29,6 +29,6 @@ WfLevels   *wf_levels_create(WfHost *host, int n_classes);
 void		wf_levels_scan(WfLevels *levels, WfImpurity impurity, uint32_t feature,
 						   int64_t *cells, size_t width, const uint8_t *bins, int n,
 						   const int64_t *total, uint32_t min_leaf, bool weighted,
-			   double smooth, WfSplit *best);
+			   double smooth, WfNodeSplit *best);
 
 #endif							/* WF_CATEGORY_H */

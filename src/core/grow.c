@@ -29,7 +29,7 @@ typedef struct Stack
 typedef struct Candidate
 {
 	WfOpen		open;
-	WfSplit		split;
+	WfNodeSplit		split;
 	double		gain;
 	double		draws;
 } Candidate;
@@ -270,7 +270,7 @@ close_leaf(WfGrower *g, uint32_t node)
 
 /* What the split takes off the node's impurity, times the node's weight. */
 static double
-split_gain(const WfGrower *g, const WfSplit *split)
+split_gain(const WfGrower *g, const WfNodeSplit *split)
 {
 	double		squares = 0;
 
@@ -294,7 +294,7 @@ unpack_count(uint64_t cell, uint32_t count[WF_FEW_CLASSES])
 
 /* Does the left side weigh at least half? */
 static bool
-left_is_heavier(const WfGrower *g, const WfSplit *split)
+left_is_heavier(const WfGrower *g, const WfNodeSplit *split)
 {
 	uint32_t	count[WF_FEW_CLASSES];
 
@@ -308,7 +308,7 @@ left_is_heavier(const WfGrower *g, const WfSplit *split)
 
 /* Write the split into its node; returns the first of two new nodes. */
 static uint32_t
-write_split(WfGrower *g, const WfOpen *open, const WfSplit *split, double gain)
+write_split(WfGrower *g, const WfOpen *open, const WfNodeSplit *split, double gain)
 {
 	uint32_t	left = add_nodes(g, 2);
 	WfGrownNode *node = &g->nodes[open->node];
@@ -336,7 +336,7 @@ write_split(WfGrower *g, const WfOpen *open, const WfSplit *split, double gain)
 }
 
 static size_t
-partition(WfGrower *g, const WfOpen *open, const WfSplit *split)
+partition(WfGrower *g, const WfOpen *open, const WfNodeSplit *split)
 {
 	uint8_t		side[256];
 	WfRoute		route = {split->feature, split->cut, 0, NULL};
@@ -379,7 +379,7 @@ close_settled(WfGrower *g, const WfOpen *open)
  * child that is still open.
  */
 static unsigned
-divide(WfGrower *g, const WfOpen *open, const WfSplit *split, double gain, WfOpen side[2])
+divide(WfGrower *g, const WfOpen *open, const WfNodeSplit *split, double gain, WfOpen side[2])
 {
 	uint32_t	first = write_split(g, open, split, gain);
 	unsigned	still_open = 3;
@@ -443,7 +443,7 @@ copy_rows(WfGrower *g, WfOpen *open)
 
 /* Sums of a node, and its split if it gets one; else it becomes a leaf. */
 static bool
-consider(WfGrower *g, const WfOpen *open, WfSplit *split)
+consider(WfGrower *g, const WfOpen *open, WfNodeSplit *split)
 {
 	wf_node_sums(g, open);
 	g->nodes[open->node].weight =
@@ -484,7 +484,7 @@ grow_deep(WfGrower *g, const WfOpen *root)
 	{
 		WfOpen		open = stack.open[--stack.n];
 		WfOpen		side[2];
-		WfSplit		split;
+		WfNodeSplit		split;
 		unsigned	still_open;
 
 		/* a subtree is done before its sibling is taken, so the buffer is free */

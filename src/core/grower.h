@@ -28,14 +28,14 @@ typedef struct WfOpen
 } WfOpen;
 
 /* What the rows of a node add up to. */
-typedef struct WfSums
+typedef struct WfNodeSums
 {
 	uint64_t	draws;
 	double		weight;			/* in units, or draws */
 	bool		pure;			/* one class, or one target */
 	int64_t		moment;			/* regression: sum of weight * target */
 	uint32_t	n_classes;		/* classes: how many are present, in g->present */
-} WfSums;
+} WfNodeSums;
 
 struct WfGrower
 {
@@ -70,7 +70,7 @@ struct WfGrower
 	uint16_t   *present;
 	uint16_t   *local;			/* class → place among the present */
 	uint8_t    *shift;			/* class → shift in a packed cell */
-	WfSums		sums;			/* of the node at hand */
+	WfNodeSums		sums;			/* of the node at hand */
 
 	uint64_t	(*cells)[256];	/* WF_GROUP packed histograms, zero between uses */
 	uint64_t	masks[WF_GROUP][4];
@@ -148,6 +148,6 @@ wf_grower_visit(WfGrower *g, size_t rows)
 /* Fill g->sums (and, for classes, g->present, g->class_weight, g->local) of a node. */
 void		wf_node_sums(WfGrower *g, const WfOpen *open);
 /* The best split of a node whose sums are in g; false: every feature is constant or sides too small. */
-bool		wf_node_split(WfGrower *g, const WfOpen *open, WfSplit *split);
+bool		wf_node_split(WfGrower *g, const WfOpen *open, WfNodeSplit *split);
 
 #endif							/* WF_GROWER_H */

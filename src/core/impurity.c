@@ -22,9 +22,6 @@
 #define ALWAYS_INLINE static inline
 #endif
 
-/* Fewer bins in use than this are walked one by one. */
-#define DENSE_BINS 40
-
 ALWAYS_INLINE int64_t
 cell_sum(uint64_t cell)
 {
@@ -114,7 +111,7 @@ middle_cut(const WfScan *scan, const uint64_t mask[4], int bin)
 
 static void
 take_split(const WfScan *scan, const uint64_t mask[4], double score, int bin,
-		   uint64_t left, bool missing_left, WfSplit *best)
+		   uint64_t left, bool missing_left, WfNodeSplit *best)
 {
 	best->score = score;
 	best->feature = scan->feature;
@@ -129,7 +126,7 @@ take_split(const WfScan *scan, const uint64_t mask[4], double score, int bin,
 /* All cuts between bins of the mask, with "start" (missing values, or 0) on the left. */
 ALWAYS_INLINE void
 walk_packed(const WfScan *scan, WfImpurity impurity, const uint64_t *cells, const uint64_t mask[4],
-			uint64_t start, uint64_t total, WfSplit *best)
+			uint64_t start, uint64_t total, WfNodeSplit *best)
 {
 	uint64_t	left = start;
 	double		score = best->score;
@@ -196,7 +193,7 @@ cells_squares(__m512i x, __m512i low)
  */
 WF_TARGET_AVX512 static inline __attribute__((always_inline)) void
 dense_packed(const WfScan *scan, WfImpurity impurity, const uint64_t *cells, const uint64_t mask[4],
-			 uint64_t start, uint64_t total, WfSplit *best)
+			 uint64_t start, uint64_t total, WfNodeSplit *best)
 {
 	__m512i		low = _mm512_set1_epi64((long long) WF_CELL_MASK);
 	__m512i		all = _mm512_set1_epi64((long long) total);
@@ -263,14 +260,14 @@ dense_packed(const WfScan *scan, WfImpurity impurity, const uint64_t *cells, con
 
 WF_TARGET_AVX512 static void
 dense_classes_avx512(const WfScan *scan, const uint64_t *cells, const uint64_t mask[4],
-					 uint64_t start, uint64_t total, WfSplit *best)
+					 uint64_t start, uint64_t total, WfNodeSplit *best)
 {
 	dense_packed(scan, WF_IMPURITY_CLASSES, cells, mask, start, total, best);
 }
 
 WF_TARGET_AVX512 static void
 dense_moments_avx512(const WfScan *scan, const uint64_t *cells, const uint64_t mask[4],
-					 uint64_t start, uint64_t total, WfSplit *best)
+					 uint64_t start, uint64_t total, WfNodeSplit *best)
 {
 	dense_packed(scan, WF_IMPURITY_MOMENTS, cells, mask, start, total, best);
 }
@@ -294,21 +291,22 @@ cells_mask_avx512(const uint64_t *cells, uint64_t mask[4])
 
 #endif							/* WF_HAVE_X86_SIMD */
 
-static int
-mask_count(const uint64_t mask[4])
+static bool
+has_one_bit(const uint64_t mask[4])
 {
-	return __builtin_popcountll(mask[0]) + __builtin_popcountll(mask[1]) +
-		__builtin_popcountll(mask[2]) + __builtin_popcountll(mask[3]);
+	uint64_t	any = mask[0] | mask[1] | mask[2] | mask[3];
+	int			words = (mask[0] != 0) + (mask[1] != 0) + (mask[2] != 0) + (mask[3] != 0);
+
+	return words <= 1 && (any & (any - 1)) == 0;
 }
 
 bool
 wf_scan_packed(const WfScan *scan, const uint64_t *cells, const uint64_t *mask,
-			   uint64_t total, WfSplit *best)
+			   uint64_t total, WfNodeSplit *best)
 {
 	WfScan		here = *scan;
 	uint64_t	used[4];
 	uint64_t	missing = 0;
-	int			n;
 
 	if (mask)
 		memcpy(used, mask, sizeof(used));
@@ -321,8 +319,7 @@ wf_scan_packed(const WfScan *scan, const uint64_t *cells, const uint64_t *mask,
 #endif
 			wf_cells_mask(cells, used);
 	}
-	n = mask_count(used);
-	if (n < 2)
+	if (has_one_bit(used))
 		return false;
 	if (scan->has_missing && (used[3] >> 63))
 	{
@@ -335,7 +332,7 @@ wf_scan_packed(const WfScan *scan, const uint64_t *cells, const uint64_t *mask,
 		uint64_t	start = pass ? missing : 0;
 
 #ifdef WF_HAVE_X86_SIMD
-		if (n >= DENSE_BINS && wf_simd() >= WF_SIMD_AVX512)
+		if (mask == NULL && wf_simd() >= WF_SIMD_AVX512)
 		{
 			if (scan->impurity == WF_IMPURITY_CLASSES)
 				dense_classes_avx512(&here, cells, used, start, total, best);

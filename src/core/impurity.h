@@ -33,7 +33,7 @@ typedef enum WfImpurity
 } WfImpurity;
 
 /* The best split of a node so far. */
-typedef struct WfSplit
+typedef struct WfNodeSplit
 {
 	double		score;			/* below 0: none yet */
 	uint32_t	feature;
@@ -45,7 +45,7 @@ typedef struct WfSplit
 	uint64_t	left;			/* packed histograms: the left side's cell */
 	double		left_share;		/* wide histograms: share of the weight that goes left */
 	uint64_t	side[4];		/* categories: bit of a bin set = left */
-} WfSplit;
+} WfNodeSplit;
 
 /* What a scan has to know of the node and the feature. */
 typedef struct WfScan
@@ -59,12 +59,12 @@ typedef struct WfScan
 } WfScan;
 
 /*
- * Packed numbers.  mask: the bins in use, or NULL when not known.  total: sum
+ * Packed numbers.  mask: the bins in use (few), or NULL when not known.  total: sum
  * of the cells.  Returns whether the feature has more than one value; *best
  * is replaced by a better split.  The cells are left as they are.
  */
 bool		wf_scan_packed(const WfScan *scan, const uint64_t *cells, const uint64_t *mask,
-						   uint64_t total, WfSplit *best);
+						   uint64_t total, WfNodeSplit *best);
 
 /* Bins in use of a packed histogram. */
 void		wf_cells_mask(const uint64_t *cells, uint64_t mask[4]);

@@ -91,7 +91,7 @@ sums_of_classes(WfGrower *g, const WfOpen *open)
 		g->local[g->present[j]] = (uint16_t) j;
 		g->shift[g->present[j]] = (uint8_t) (j < WF_FEW_CLASSES ? WF_CELL_BITS * j : 0);
 	}
-	g->sums = (WfSums) {draws, (double) weight, n_present <= 1, 0, n_present};
+	g->sums = (WfNodeSums) {draws, (double) weight, n_present <= 1, 0, n_present};
 }
 
 static void
@@ -116,7 +116,7 @@ sums_of_moments(WfGrower *g, const WfOpen *open)
 		if (i % CHUNK == CHUNK - 1)
 			g->host->check(g->host);
 	}
-	g->sums = (WfSums) {draws, (double) weight, pure, moment, 0};
+	g->sums = (WfNodeSums) {draws, (double) weight, pure, moment, 0};
 }
 
 void
@@ -172,39 +172,66 @@ put_features_back(WfGrower *g)
 
 /* ---- packed histograms ---- */
 
+/* The cell of a row of that word (and, for moments, target). */
 ALWAYS_INLINE uint64_t
-row_cell(const WfGrower *g, const WfOpen *open, size_t i, bool classes)
+row_cell(const uint8_t *shift, int target_shift, uint32_t word, int32_t target, bool classes)
 {
-	uint32_t	word = wf_row_word(g, open, i);
+	uint64_t	draws = word >> 16;
 
 	if (classes)
-		return (uint64_t) (word >> 16) << g->shift[word & 0xffff];
-	return ((uint64_t) ((int64_t) (wf_row_target(g, open, i) >> g->target_shift) * (word >> 16)) << WF_CELL_BITS) +
-		(word >> 16);
+		return draws << shift[word & 0xffff];
+	return ((uint64_t) (target >> target_shift) * draws << WF_CELL_BITS) + draws;
 }
 
-/* Add the node's rows to m histograms; returns the sum of their cells. */
+/*
+ * Add n records to m histograms; returns the sum of their cells.  All that
+ * the loop needs is in locals: the compiler cannot know that cells do not
+ * overlap the grower.
+ */
 ALWAYS_INLINE uint64_t
 add_rows(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, bool classes, bool marked)
 {
-	uint64_t	total = 0;
+	const uint8_t *record = g->records + open->begin * g->layout.size;
+	const uint8_t *tail = record + g->layout.word_at;
+	const uint8_t *shift = g->shift;
+	size_t		size = g->layout.size;
+	int			target_shift = g->target_shift;
 	uint64_t  (*cells)[256] = g->cells;
+	uint64_t  (*masks)[4] = g->masks;
+	uint32_t	f0 = feature[0];
+	uint32_t	f1 = m > 1 ? feature[1] : 0;
+	uint32_t	f2 = m > 2 ? feature[2] : 0;
+	uint32_t	f3 = m > 3 ? feature[3] : 0;
+	uint64_t	total = 0;
 
-	for (size_t i = 0; i < open->n; i++)
+#define ADD(J, F) \
+	do { \
+		uint8_t		b_ = record[F]; \
+		cells[J][b_] += cell; \
+		if (marked) \
+			masks[J][b_ >> 6] |= UINT64_C(1) << (b_ & 63); \
+	} while (0)
+
+	for (size_t n = open->n; n > 0; n--, record += size, tail += size)
 	{
-		const uint8_t *bins = wf_row_bins(g, open, i);
-		uint64_t	cell = row_cell(g, open, i, classes);
+		uint32_t	word;
+		int32_t		target = 0;
+		uint64_t	cell;
 
+		memcpy(&word, tail, sizeof(word));
+		if (!classes)
+			memcpy(&target, tail + 4, sizeof(target));
+		cell = row_cell(shift, target_shift, word, target, classes);
 		total += cell;
-		for (int j = 0; j < m; j++)
-		{
-			uint8_t		b = bins[feature[j]];
-
-			cells[j][b] += cell;
-			if (marked)
-				g->masks[j][b >> 6] |= UINT64_C(1) << (b & 63);
-		}
+		ADD(0, f0);
+		if (m > 1)
+			ADD(1, f1);
+		if (m > 2)
+			ADD(2, f2);
+		if (m > 3)
+			ADD(3, f3);
 	}
+#undef ADD
 	return total;
 }
 
@@ -224,17 +251,33 @@ add_rows_of(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, boo
 	}
 }
 
-/* The same for references, in pieces between polls, fetching rows ahead. */
 static uint64_t
-add_refs(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, bool classes)
+add_records(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, bool marked)
 {
-	uint64_t	total = 0;
+	if (g->impurity == WF_IMPURITY_CLASSES)
+	{
+		if (marked)
+			return add_rows_of(g, open, feature, m, true, true);
+		return add_rows_of(g, open, feature, m, true, false);
+	}
+	if (marked)
+		return add_rows_of(g, open, feature, m, false, true);
+	return add_rows_of(g, open, feature, m, false, false);
+}
+
+/* The same for references, polling the host and fetching rows ahead. */
+static uint64_t
+add_refs(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m)
+{
 	const WfRowRef *refs = g->refs + open->begin;
+	bool		classes = g->impurity == WF_IMPURITY_CLASSES;
+	uint64_t	total = 0;
 
 	for (size_t i = 0; i < open->n; i++)
 	{
-		const uint8_t *bins = wf_row_bins(g, open, i);
-		uint64_t	cell = row_cell(g, open, i, classes);
+		const uint8_t *bins = wf_dataset_row(g->data, refs[i].row);
+		uint64_t	cell = row_cell(g->shift, g->target_shift, refs[i].word,
+									classes ? 0 : wf_bag_target(g->plan, refs[i].row), classes);
 
 #if defined(__GNUC__) || defined(__clang__)
 		if (i + AHEAD < open->n)
@@ -247,23 +290,6 @@ add_refs(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, bool c
 			g->host->check(g->host);
 	}
 	return total;
-}
-
-static uint64_t
-add_records(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, bool marked)
-{
-	WfOpen		records = *open;
-
-	records.refs = false;		/* known to the compiler */
-	if (g->impurity == WF_IMPURITY_CLASSES)
-	{
-		if (marked)
-			return add_rows_of(g, &records, feature, m, true, true);
-		return add_rows_of(g, &records, feature, m, true, false);
-	}
-	if (marked)
-		return add_rows_of(g, &records, feature, m, false, true);
-	return add_rows_of(g, &records, feature, m, false, false);
 }
 
 /* ---- wide histograms ---- */
@@ -363,7 +389,7 @@ clear_wide(WfGrower *g, const uint8_t *bins, int n)
 
 /* A number feature in wide cells: missing values are tried on both sides. */
 static void
-scan_wide_number(WfGrower *g, const WfScan *scan, const uint8_t *bins, int n, WfSplit *best)
+scan_wide_number(WfGrower *g, const WfScan *scan, const uint8_t *bins, int n, WfNodeSplit *best)
 {
 	size_t		width = wide_width(g);
 	bool		missing = scan->has_missing && bins[n - 1] == WF_MISSING_BIN;
@@ -400,7 +426,7 @@ feature_scan(const WfGrower *g, uint32_t feature)
 }
 
 static bool
-scan_levels(WfGrower *g, uint32_t feature, const uint8_t *bins, int n, WfSplit *best)
+scan_levels(WfGrower *g, uint32_t feature, const uint8_t *bins, int n, WfNodeSplit *best)
 {
 	if (n < 2)
 		return false;
@@ -412,14 +438,14 @@ scan_levels(WfGrower *g, uint32_t feature, const uint8_t *bins, int n, WfSplit *
 
 /* m features drawn at once; returns whether any of them varies. */
 static bool
-try_packed(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, WfSplit *best)
+try_packed(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, WfNodeSplit *best)
 {
 	size_t		mask_rows = wf_simd() >= WF_SIMD_AVX512 ? MASK_ROWS_VECTOR : MASK_ROWS_SCALAR;
 	bool		marked = !open->refs && open->n <= mask_rows;
 	bool		varies = false;
 	uint64_t	total;
 
-	total = open->refs ? add_refs(g, open, feature, m, g->impurity == WF_IMPURITY_CLASSES)
+	total = open->refs ? add_refs(g, open, feature, m)
 		: add_records(g, open, feature, m, marked);
 	for (int j = 0; j < m; j++)
 	{
@@ -446,14 +472,17 @@ try_packed(WfGrower *g, const WfOpen *open, const uint32_t *feature, int m, WfSp
 					cells[(w << 6) + __builtin_ctzll(k)] = 0;
 		}
 		else
-			memset(cells, 0, 256 * sizeof(uint64_t));
+		{
+			memset(cells, 0, g->data->n_bins[feature[j]] * sizeof(uint64_t));
+			cells[WF_MISSING_BIN] = 0;
+		}
 		memset(g->masks[j], 0, sizeof(g->masks[j]));
 	}
 	return varies;
 }
 
 static bool
-try_wide(WfGrower *g, const WfOpen *open, uint32_t feature, WfSplit *best)
+try_wide(WfGrower *g, const WfOpen *open, uint32_t feature, WfNodeSplit *best)
 {
 	WfScan		scan = feature_scan(g, feature);
 	uint8_t		bins[256];
@@ -489,7 +518,7 @@ target_shift(uint64_t draws)
  * way, which knows what to do with absent levels.
  */
 static bool
-try_pair(WfGrower *g, const WfOpen *open, WfSplit *split)
+try_pair(WfGrower *g, const WfOpen *open, WfNodeSplit *split)
 {
 	const uint8_t *a = wf_row_bins(g, open, 0);
 	const uint8_t *b = wf_row_bins(g, open, 1);
@@ -513,7 +542,7 @@ try_pair(WfGrower *g, const WfOpen *open, WfSplit *split)
 		split->has_missing = g->data->has_missing[f] && high == WF_MISSING_BIN;
 		split->cut = (uint8_t) (split->has_missing ? g->data->n_bins[f] - 1 : (low + high) / 2);
 		split->by_cell = true;
-		split->left = row_cell(g, open, a[f] < b[f] ? 0 : 1, true);
+		split->left = row_cell(g->shift, 0, wf_row_word(g, open, a[f] < b[f] ? 0 : 1), 0, true);
 		return true;
 	}
 	return false;
@@ -524,7 +553,7 @@ try_pair(WfGrower *g, const WfOpen *open, WfSplit *split)
  * node (as in scikit-learn), so that a node that can be split is.
  */
 bool
-wf_node_split(WfGrower *g, const WfOpen *open, WfSplit *split)
+wf_node_split(WfGrower *g, const WfOpen *open, WfNodeSplit *split)
 {
 	uint32_t	d = g->data->d;
 	uint32_t	wanted = g->plan->max_features;
