@@ -10,6 +10,7 @@
 /* Wide tables have blocks of fewer rows, down to these. */
 #define BLOCK_ROWS_MIN 64
 #define BLOCK_BYTES_AIM ((size_t) 8 << 20)
+#define LANES 8
 
 static size_t
 block_bytes(WfHost *host, const WfCellBlock *block)
@@ -24,18 +25,29 @@ look_at_column(const WfCellBlock *block, int c, WfCellColumn *state)
 {
 	const WfCell *cells = block->cells + (size_t) c * wf_block_pitch(block);
 	uint32_t	missing = wf_missing_bits(state->kind);
-	uint32_t	different = 0;
-	uint32_t	n_missing = 0;
+	uint32_t	different[LANES] = {0};
+	uint32_t	n_missing[LANES] = {0};
+	uint32_t	r = 0;
 
 	if (block->first_row == 0 && block->count)
 		state->first = cells[0].code;
-	for (uint32_t r = 0; r < block->count; r++)
+	/* Lanes of a fixed number are what compilers make vector code of. */
+	for (uint32_t first = state->first; r + LANES <= block->count; r += LANES)
+		for (int l = 0; l < LANES; l++)
+		{
+			different[l] |= cells[r + (uint32_t) l].code ^ first;
+			n_missing[l] += cells[r + (uint32_t) l].code == missing;
+		}
+	for (; r < block->count; r++)
 	{
-		different |= cells[r].code ^ state->first;
-		n_missing += cells[r].code == missing;
+		different[0] |= cells[r].code ^ state->first;
+		n_missing[0] += cells[r].code == missing;
 	}
-	state->varies |= different != 0;
-	state->n_missing += n_missing;
+	for (int l = 0; l < LANES; l++)
+	{
+		state->varies |= different[l] != 0;
+		state->n_missing += n_missing[l];
+	}
 }
 
 /* No more rows for the last block: take its summary, and spool it if memory is short. */
