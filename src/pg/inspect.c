@@ -81,6 +81,27 @@ share_text(uint64_t part, uint64_t all)
 	return share < 0.1 ? "< 0.1 %" : psprintf("%.1f %%", share);
 }
 
+/* Names of types as people type them: a line should fit. */
+static const char *
+type_text(Oid type)
+{
+	switch (type)
+	{
+		case TIMESTAMPOID:
+			return "timestamp";
+		case TIMESTAMPTZOID:
+			return "timestamptz";
+		case TIMEOID:
+			return "time";
+		case TIMETZOID:
+			return "timetz";
+		case VARCHAROID:
+			return "varchar";
+		default:
+			return format_type_be(type);
+	}
+}
+
 static const char *
 role_name(const Inspection *in, int i)
 {
@@ -111,9 +132,9 @@ column_notes(const Inspection *in, const WfmlColumn *column, StringInfo note)
 		return;
 	}
 	if (profile->auc >= WF_PROFILE_LEAK)
-		add_note(note, "leak? alone it predicts with AUC %.3f", profile->auc);
+		add_note(note, "leak? AUC %.3f alone", profile->auc);
 	if (c->kind == WF_COL_CATEGORY && c->other_share >= OTHER_SHARE)
-		add_note(note, "rare values share a category: %.1f %%", 100 * c->other_share);
+		add_note(note, "rare values as one: %.1f %%", 100 * c->other_share);
 	if (c->n_features > 1)
 		add_note(note, "%d features", c->n_features);
 }
@@ -121,7 +142,8 @@ column_notes(const Inspection *in, const WfmlColumn *column, StringInfo note)
 static void
 put_column(const Inspection *in, int i)
 {
-	const WfmlColumn *column = &in->source->columns->column[i];
+	const WfmlColumns *columns = in->source->columns;
+	const WfmlColumn *column = &columns->column[i];
 	uint64_t	n = wf_frame_n_rows(in->source->frame);
 	StringInfoData note;
 	const char *distinct = NULL;
@@ -137,11 +159,11 @@ put_column(const Inspection *in, int i)
 		if (profile->distinct > 0)
 			distinct = psprintf("%s" UINT64_FORMAT, profile->exact ? "" : "~", profile->distinct);
 	}
-	else if (i != in->source->columns->target && column->reason)
+	else if (column->reason && i != columns->target && i != columns->weight && i != columns->group && i != columns->time)
 		add_note(&note, "%s", column->reason);
-	if (i == in->source->columns->time)
+	if (i == columns->time)
 		add_note(&note, "orders the rows");
-	put_line(in, column->name, format_type_be(column->type), role_name(in, i), distinct, nulls, note.data);
+	put_line(in, column->name, type_text(column->type), role_name(in, i), distinct, nulls, note.data);
 }
 
 /* ---- lines about the whole ---- */
@@ -158,35 +180,39 @@ put_rows(const Inspection *in)
 }
 
 static void
-put_target(const Inspection *in)
+put_classes(const Inspection *in)
 {
 	const WfmlSource *source = in->source;
-	StringInfoData note;
 	int			n = source->schema->n_classes;
 	double		rows = (double) wf_frame_n_rows(source->frame);
+	uint64_t   *count = palloc0(sizeof(uint64_t) * n);
 
-	initStringInfo(&note);
-	appendStringInfoString(&note, wfml_task_name(source->task));
-	if (source->task == WF_CLASSIFICATION)
+	for (int code = 0; code < n; code++)
+		count[source->class_of_code[code]] = wf_dict_count(source->labels, code);
+	for (int i = 0; i < Min(n, SHOWN_CLASSES); i++)
 	{
-		uint64_t   *count = palloc0(sizeof(uint64_t) * n);
+		const char *label = source->schema->labels[i];
+		bool		positive = source->positive && strcmp(label, source->positive) == 0;
 
-		for (int code = 0; code < n; code++)
-			count[source->class_of_code[code]] = wf_dict_count(source->labels, code);
-		for (int i = 0; i < Min(n, SHOWN_CLASSES); i++)
-			appendStringInfo(&note, "%s %s %.1f %%", i ? "," : ":", source->schema->labels[i], 100 * count[i] / rows);
-		if (n > SHOWN_CLASSES)
-			appendStringInfo(&note, ", and %d more classes", n - SHOWN_CLASSES);
-		if (source->positive)
-			appendStringInfo(&note, "; positive: %s", source->positive);
+		put_line(in, "(class)", NULL, NULL, NULL, NULL,
+				 psprintf("%s: %.1f %%%s", label, 100 * count[i] / rows, positive ? ", positive" : ""));
 	}
-	put_line(in, "(task)", NULL, NULL, NULL, NULL, note.data);
+	if (n > SHOWN_CLASSES)
+		put_line(in, "(class)", NULL, NULL, NULL, NULL, psprintf("and %d more", n - SHOWN_CLASSES));
+}
+
+static void
+put_task(const Inspection *in)
+{
+	put_line(in, "(task)", NULL, NULL, NULL, NULL, wfml_task_name(in->source->task));
+	if (in->source->task == WF_CLASSIFICATION)
+		put_classes(in);
 }
 
 static const char *
 size_text(size_t bytes)
 {
-	return TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, Int64GetDatum((int64) bytes)));
+	return psprintf("about %s", TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, Int64GetDatum((int64) bytes))));
 }
 
 static void
@@ -197,11 +223,9 @@ put_forecast(const Inspection *in)
 
 	wfml_forecast(in->host, in->spec, in->source, &f);
 	seconds = f.seconds + in->read_seconds;
-	put_line(in, "(training)", NULL, NULL, NULL, NULL,
-			 psprintf("about %s, %s of memory, model of %s",
-					  seconds < 1 ? "a second" : seconds < 120 ? psprintf("%.0f s", ceil(seconds)) :
-					  psprintf("%.0f min", ceil(seconds / 60)),
-					  size_text(f.memory), size_text(f.artifact)));
+	put_line(in, "(seconds)", NULL, NULL, NULL, NULL, seconds < 1 ? "below 1" : psprintf("about %.0f", ceil(seconds)));
+	put_line(in, "(memory)", NULL, NULL, NULL, NULL, size_text(f.memory));
+	put_line(in, "(model)", NULL, NULL, NULL, NULL, size_text(f.artifact));
 }
 
 /* ---- the call ---- */
@@ -272,7 +296,7 @@ wfml_inspect(PG_FUNCTION_ARGS)
 	put_rows(&in);
 	if (in.source->columns->target >= 0)
 	{
-		put_target(&in);
+		put_task(&in);
 		put_forecast(&in);
 	}
 	MemoryContextSwitchTo(old);

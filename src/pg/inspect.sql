@@ -3,7 +3,7 @@
 CREATE FUNCTION wfml.inspect(
 	source text, target text DEFAULT NULL, algorithm text DEFAULT 'gradient_boosting',
 	params jsonb DEFAULT '{}', features text[] DEFAULT NULL, task text DEFAULT NULL,
-	OUT column_name text, OUT type text, OUT role text, OUT distinct_values text, OUT nulls text, OUT note text)
+	OUT column_name text, OUT type text, OUT role text, OUT n_distinct text, OUT nulls text, OUT note text)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 30
 	AS 'MODULE_PATHNAME', 'wfml_inspect';
