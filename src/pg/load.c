@@ -13,19 +13,16 @@
 
 #include <math.h>
 
-#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 #include "pg/columns.h"
 #include "pg/compat.h"
 #include "pg/input.h"
 #include "pg/pghost.h"
+#include "pg/roles.h"
 #include "pg/source.h"
 #include "pg/target.h"
 
@@ -46,15 +43,6 @@ typedef struct LoadColumn
 	uint64_t	n_missing;
 } LoadColumn;
 
-/* A column with a role: weight, group, time. */
-typedef struct RoleColumn
-{
-	AttrNumber	attno;			/* 0: none */
-	const char *name;
-	WfmlConverter *converter;	/* NULL: through the output function */
-	FmgrInfo	out;
-} RoleColumn;
-
 typedef struct Loader
 {
 	WfmlRowReader pub;
@@ -64,9 +52,9 @@ typedef struct Loader
 	WfmlColumns *columns;
 	WfmlTarget *target;
 	AttrNumber	target_attno;
-	RoleColumn	weight;
-	RoleColumn	group;
-	RoleColumn	time;
+	WfmlRole	weight;
+	WfmlRole	group;
+	WfmlRole	time;
 	int			n;
 	LoadColumn *load;
 	int			max_attno;
@@ -81,25 +69,11 @@ typedef struct Loader
 /* ---- start ---- */
 
 static void
-start_role(Loader *loader, RoleColumn *role, int index)
+start_role(Loader *loader, WfmlRole *role, WfmlRoleKind kind, int index)
 {
-	WfmlColumn *column;
-
 	if (index < 0)
 		return;
-	column = &loader->columns->column[index];
-	role->attno = column->attno;
-	role->name = column->name;
-	if (column->supported && column->kind != WF_COL_TAGS && column->kind != WF_COL_VECTOR)
-		role->converter = wfml_converter_create(column->type, NULL, CurrentMemoryContext);
-	else
-	{
-		Oid			function;
-		bool		is_varlena;
-
-		getTypeOutputInfo(column->type, &function, &is_varlena);
-		fmgr_info_cxt(function, &role->out, CurrentMemoryContext);
-	}
+	wfml_role_start(role, kind, &loader->columns->column[index]);
 	loader->max_attno = Max(loader->max_attno, role->attno);
 }
 
@@ -108,20 +82,9 @@ start_roles(Loader *loader)
 {
 	const WfmlColumns *columns = loader->columns;
 
-	start_role(loader, &loader->weight, columns->weight);
-	start_role(loader, &loader->group, columns->group);
-	start_role(loader, &loader->time, columns->time);
-	if (columns->weight >= 0 && (!loader->weight.converter || !loader->weight.converter->number))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("weight column \"%s\" is of type %s, not a number", loader->weight.name,
-						format_type_be(columns->column[columns->weight].type))));
-	if (columns->time >= 0 &&
-		(!loader->time.converter || (!loader->time.converter->number && !loader->time.converter->time)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("time column \"%s\" is of type %s, neither a time nor a number", loader->time.name,
-						format_type_be(columns->column[columns->time].type))));
+	start_role(loader, &loader->weight, WFML_ROLE_WEIGHT, columns->weight);
+	start_role(loader, &loader->group, WFML_ROLE_GROUP, columns->group);
+	start_role(loader, &loader->time, WFML_ROLE_TIME, columns->time);
 	if (columns->target >= 0)
 	{
 		const WfmlColumn *column = &columns->column[columns->target];
@@ -365,89 +328,6 @@ missing_cells(const Loader *loader, const LoadColumn *load)
 			cells[i].number = NAN;
 }
 
-static Datum
-role_value(const RoleColumn *role, const char *what, const TupleTableSlot *slot)
-{
-	if (slot->tts_isnull[role->attno - 1])
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("%s column \"%s\" holds NULL", what, role->name),
-				 errhint("Leave such rows out in the source query.")));
-	return slot->tts_values[role->attno - 1];
-}
-
-static double
-weight_value(const RoleColumn *role, const TupleTableSlot *slot)
-{
-	double		weight = role->converter->number(role->converter, role_value(role, "weight", slot));
-
-	if (!(weight >= 0) || isinf(weight))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("weight column \"%s\" holds %g", role->name, weight),
-				 errhint("Weights are finite numbers, 0 or more.")));
-	return weight;
-}
-
-static uint64_t
-group_value(RoleColumn *role, const TupleTableSlot *slot)
-{
-	Datum		value = role_value(role, "group", slot);
-	WfmlConverter *c = role->converter;
-	const char *bytes;
-	size_t		length;
-	struct
-	{
-		double		number;
-		int64		days;
-		int64		usec;
-	}			key = {0, 0, 0};
-
-	if (c && c->text)
-	{
-		bytes = c->text(c, value, &length);
-		return wf_hash_bytes(bytes, length, 0);
-	}
-	if (c && c->time)
-		(void) c->time(c, value, &key.days, &key.usec);
-	else if (c && c->type == INT8OID)	/* all its digits count */
-		key.days = DatumGetInt64(value);
-	else if (c)
-		key.number = c->number(c, value) + 0.0; /* -0 as 0 */
-	else
-	{
-		bytes = OutputFunctionCall(&role->out, value);
-		return wf_hash_bytes(bytes, strlen(bytes), 0);
-	}
-	return wf_hash_bytes(&key, sizeof(key), 0);
-}
-
-/* Only the order counts: instants are not taken apart into local time. */
-static double
-time_value(const RoleColumn *role, const TupleTableSlot *slot)
-{
-	Datum		value = role_value(role, "time", slot);
-	WfmlConverter *c = role->converter;
-	double		order;
-	int64		days,
-				usec;
-
-	if (c->number)
-		order = c->number(c, value);
-	else if (!c->time(c, value, &days, &usec))
-		order = NAN;
-	else if (c->type == TIMESTAMPTZOID)
-		order = (double) DatumGetTimestampTz(value);
-	else
-		order = (double) (days * USECS_PER_DAY + usec);
-	if (isnan(order))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("time column \"%s\" holds a value that has no place in time", role->name),
-				 errhint("Leave rows with infinite times or NaN out in the source query.")));
-	return order;
-}
-
 static void
 append_row(Loader *loader, TupleTableSlot *slot)
 {
@@ -461,11 +341,11 @@ append_row(Loader *loader, TupleTableSlot *slot)
 		return;
 	}
 	if (loader->weight.attno)
-		extra.weight = weight_value(&loader->weight, slot);
+		extra.weight = wfml_role_weight(&loader->weight, slot);
 	if (loader->group.attno)
-		extra.group = group_value(&loader->group, slot);
+		extra.group = wfml_role_group(&loader->group, slot);
 	if (loader->time.attno)
-		extra.time = time_value(&loader->time, slot);
+		extra.time = wfml_role_time(&loader->time, slot);
 	for (int i = 0; i < loader->n; i++)
 	{
 		LoadColumn *load = &loader->load[i];

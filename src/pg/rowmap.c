@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -18,11 +19,23 @@
 #include "pg/features.h"
 #include "pg/input.h"
 
+/* The usual columns of numbers are read without a call. */
+typedef enum FastKind
+{
+	FAST_NONE,
+	FAST_INT4,
+	FAST_INT8,
+	FAST_FLOAT4,
+	FAST_FLOAT8
+} FastKind;
+
 typedef struct MapItem
 {
+	FastKind	fast;
+	AttrNumber	attno;
+	uint32_t	feature;		/* the only one of a fast column */
 	const WfmlPlace *place;
 	WfmlConverter *converter;
-	AttrNumber	attno;
 } MapItem;
 
 struct WfmlRowMap
@@ -81,6 +94,26 @@ compatible(WfColumnKind model, WfColumnKind row)
 		(is_time(model) && is_time(row));
 }
 
+static FastKind
+fast_kind(const WfmlPlace *place, Oid base_type)
+{
+	if (place->kind != WF_COL_NUMBER || place->n != 1)
+		return FAST_NONE;
+	switch (base_type)
+	{
+		case INT4OID:
+			return FAST_INT4;
+		case INT8OID:
+			return FAST_INT8;
+		case FLOAT4OID:
+			return FAST_FLOAT4;
+		case FLOAT8OID:
+			return FAST_FLOAT8;
+		default:
+			return FAST_NONE;
+	}
+}
+
 static void
 report_missing(List *missing, const char *model_name, TupleDesc desc)
 {
@@ -131,6 +164,8 @@ wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc,
 		if (zone == NULL && kind == WF_COL_TIMESTAMP)
 			zone = wfml_model_zone(model);
 		item->converter = wfml_converter_create(type, zone, cxt);
+		item->fast = fast_kind(item->place, item->converter->type);
+		item->feature = item->place->first;
 		map->max_attno = Max(map->max_attno, item->attno);
 	}
 	if (missing != NIL)
@@ -246,11 +281,31 @@ wfml_rowmap_slot(WfmlRowMap *map, TupleTableSlot *slot, float *x)
 	for (int i = 0; i < map->n; i++)
 	{
 		const MapItem *item = &map->items[i];
+		Datum		value = slot->tts_values[item->attno - 1];
 
 		if (slot->tts_isnull[item->attno - 1])
+		{
 			wfml_put_missing(item->place, x);
-		else
-			map_value(map, item, slot->tts_values[item->attno - 1], x);
+			continue;
+		}
+		switch (item->fast)
+		{
+			case FAST_INT4:
+				x[item->feature] = (float) DatumGetInt32(value);
+				break;
+			case FAST_INT8:
+				/* over double, as the converter of training goes */
+				x[item->feature] = (float) (double) DatumGetInt64(value);
+				break;
+			case FAST_FLOAT4:
+				x[item->feature] = DatumGetFloat4(value);
+				break;
+			case FAST_FLOAT8:
+				x[item->feature] = (float) DatumGetFloat8(value);
+				break;
+			case FAST_NONE:
+				map_value(map, item, value, x);
+		}
 	}
 }
 
