@@ -106,6 +106,22 @@ is_weighted(const WfSpec *spec)
 	return wf_spec_value(spec, "weight_column")->by_user || !wf_spec_is(spec, "class_weight", "none");
 }
 
+size_t
+wf_fit_memory(const WfSpec *spec, uint64_t n, uint32_t d, int n_classes, size_t *shared)
+{
+	const WfAlgorithm *algorithm = wf_algorithm_get(spec->algorithm);
+	bool		weighted = is_weighted(spec);
+	size_t		payload = algorithm->layout == WF_LAYOUT_BINS ? algorithm->payload(spec, n_classes, weighted) : 0;
+	size_t		memory = 0;
+	size_t		artifact = 0;
+
+	algorithm->estimate(spec, n, d, n_classes, &memory, &artifact);
+	*shared = wf_dataset_bytes(n, d, payload, algorithm->layout, n_classes, weighted);
+	if (spec->validation != WF_VALIDATE_NONE)
+		*shared += (size_t) n * (1 + sizeof(double) * (size_t) wf_n_outputs(n_classes));
+	return *shared + memory;
+}
+
 /* Seconds after which the next training has to stop, shared fairly; 0: none. */
 static double
 next_deadline(const WfFit *fit)

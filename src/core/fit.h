@@ -49,6 +49,12 @@ typedef struct WfFitResult
 	double		leak_auc;
 } WfFitResult;
 
+/*
+ * Bytes that wf_fit() needs for n rows, d features and K classes (0:
+ * regression) beside the frame; *shared of them are shared by the team.
+ */
+size_t		wf_fit_memory(const WfSpec *spec, uint64_t n, uint32_t d, int n_classes, size_t *shared);
+
 /* input is NULL except on rank 0; result is filled on rank 0. */
 void		wf_fit(WfTeam *team, const WfSpec *spec, const WfFitInput *input, WfFitResult *result);
 

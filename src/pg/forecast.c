@@ -93,33 +93,19 @@ straight_on(Pilot a, Pilot b, double from, double to, double rows)
 	return slope > 0 ? to + slope * (rows - b.rows) : to;
 }
 
-static size_t
-needed_memory(const WfSpec *spec, const WfmlSource *source)
-{
-	const WfAlgorithm *algorithm = wf_algorithm_get(spec->algorithm);
-	uint64_t	n = wf_frame_n_rows(source->frame);
-	uint32_t	d = (uint32_t) source->schema->n_features;
-	int			k = source->task == WF_CLASSIFICATION ? source->schema->n_classes : 0;
-	bool		weighted = wf_spec_value(spec, "weight_column")->by_user || !wf_spec_is(spec, "class_weight", "none");
-	size_t		payload = algorithm->layout == WF_LAYOUT_BINS ? algorithm->payload(spec, k, weighted) : 0;
-	size_t		memory = 0;
-	size_t		artifact = 0;
-
-	algorithm->estimate(spec, n, d, k, &memory, &artifact);
-	return wf_dataset_bytes(n, d, payload, algorithm->layout, k, weighted) + memory +
-		wf_frame_memory(source->frame);
-}
-
 void
 wfml_forecast(WfHost *host, const WfSpec *spec, const WfmlSource *source, WfmlForecast *forecast)
 {
 	double		rows = (double) wf_frame_n_rows(source->frame);
 	double		limit = (double) wfml_max_model_size * 1024;
 	double		artifact;
+	size_t		shared;
 	Pilot		small,
 				large;
 
-	forecast->memory = needed_memory(spec, source);
+	forecast->memory = wf_frame_memory(source->frame) +
+		wf_fit_memory(spec, wf_frame_n_rows(source->frame), (uint32_t) source->schema->n_features,
+					  source->task == WF_CLASSIFICATION ? source->schema->n_classes : 0, &shared);
 	large = run_pilot(spec, source, LARGE_ROWS);
 	forecast->seconds = large.seconds;
 	artifact = large.artifact;

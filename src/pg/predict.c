@@ -79,7 +79,7 @@ need_classes(const WfmlSite *site, const char *function)
 static Datum
 best_label(const WfmlSite *site)
 {
-	return site->cached->labels[wf_best_class(site->cached->values, n_classes(site))];
+	return site->cached->labels[wf_output_label(&site->cached->model->output, site->cached->values)];
 }
 
 /* Labels live in the cache: what leaves a function is a copy in the caller's memory. */
@@ -200,7 +200,7 @@ detail_of_classes(const WfmlSite *site, Datum *values, bool *nulls)
 		nulls[0] = false;
 	}
 	values[3] = best_label(site);
-	values[4] = Float8GetDatum(p[wf_best_class(p, n_classes(site))]);
+	values[4] = Float8GetDatum(p[wf_output_label(&site->cached->model->output, p)]);
 	nulls[3] = nulls[4] = false;
 }
 

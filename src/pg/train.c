@@ -125,31 +125,24 @@ read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 static size_t
 check_memory(const WfSpec *spec, const WfmlSource *source, double *work)
 {
-	const WfAlgorithm *algorithm = wf_algorithm_get(spec->algorithm);
 	uint64_t	n = wf_frame_n_rows(source->frame);
 	uint32_t	d = (uint32_t) source->schema->n_features;
 	int			k = source->task == WF_CLASSIFICATION ? source->schema->n_classes : 0;
-	bool		weighted = wf_spec_value(spec, "weight_column")->by_user || !wf_spec_is(spec, "class_weight", "none");
-	size_t		payload = algorithm->layout == WF_LAYOUT_BINS ? algorithm->payload(spec, k, weighted) : 0;
-	size_t		shared = wf_dataset_bytes(n, d, payload, algorithm->layout, k, weighted);
-	size_t		memory = 0;
-	size_t		artifact = 0;
+	size_t		shared;
+	size_t		memory = wf_fit_memory(spec, n, d, k, &shared) + wf_frame_memory(source->frame);
 	size_t		limit = (size_t) wfml_max_training_memory * 1024;
 	double		rounds = wf_spec_has(spec, "trees") ? wf_spec_number(spec, "trees") :
 		wf_spec_has(spec, "rounds") ? wf_spec_number(spec, "rounds") : 100;
 
-	if (spec->validation != WF_VALIDATE_NONE)
-		shared += n * (1 + sizeof(double) * (size_t) wf_n_outputs(k));
-	algorithm->estimate(spec, n, d, k, &memory, &artifact);
-	if (shared + memory + wf_frame_memory(source->frame) > limit)
+	if (memory > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training needs about %zu MB, more than \"wfml.max_training_memory\" allows (%zu MB)",
-						(shared + memory + wf_frame_memory(source->frame)) >> 20, limit >> 20),
+						memory >> 20, limit >> 20),
 				 errdetail("The source has " UINT64_FORMAT " rows and %u features.", n, d),
 				 errhint("Raise \"wfml.max_training_memory\", or train on fewer rows or columns.")));
 	*work = (double) n * d * rounds;
-	return shared + memory / 2;
+	return shared;
 }
 
 static Jsonb *
