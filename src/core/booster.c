@@ -48,31 +48,37 @@ has_hessians(const WfBooster *b)
 
 /* ---- gradients ---- */
 
-/* Gradients of up to BATCH records from "first" on, weights included. */
+/* A field of n records from "first" on. */
+static void
+gather(const WfRecords *r, size_t first, size_t n, size_t at, float *out)
+{
+	const uint8_t *field = wf_record(r, first) + at;
+
+	for (size_t i = 0; i < n; i++, field += r->stride)
+		memcpy(&out[i], field, sizeof(float));
+}
+
+/* Gradients of up to BATCH records from "first" on, weights included; h only where rows differ in it. */
 static void
 batch_gradients(const WfBooster *b, size_t first, size_t n, float *g, float *h)
 {
 	const WfRecords *r = &b->records;
-	float		score[BATCH];
 	float		target[BATCH];
-	const uint8_t *record = wf_record(r, first);
+	float		weight[BATCH];
 
-	for (size_t i = 0; i < n; i++, record += r->stride)
-		score[i] = wf_record_float(record, r->score_at);
-	record = wf_record(r, first);
+	gather(r, first, n, r->score_at, g);
 	if (r->target_at)
-		for (size_t i = 0; i < n; i++, record += r->stride)
-			target[i] = wf_record_float(record, r->target_at);
-	wf_loss_gradients(&b->loss, score, target, n, g, h);
-	record = wf_record(r, first);
+		gather(r, first, n, r->target_at, target);
+	wf_loss_gradients(&b->loss, g, target, n, g, has_hessians(b) ? h : NULL);
 	if (r->weight_at)
-		for (size_t i = 0; i < n; i++, record += r->stride)
+	{
+		gather(r, first, n, r->weight_at, weight);
+		for (size_t i = 0; i < n; i++)
 		{
-			float		w = wf_record_float(record, r->weight_at);
-
-			g[i] *= w;
-			h[i] *= w;
+			g[i] *= weight[i];
+			h[i] *= weight[i];
 		}
+	}
 }
 
 /* Scales for the losses without bounds: the largest gradient of any row. */
@@ -90,10 +96,9 @@ find_scales(WfBooster *b)
 
 		batch_gradients(b, first, n, g, h);
 		for (size_t i = 0; i < n; i++)
-		{
 			g_max = fabsf(g[i]) > g_max ? fabsf(g[i]) : g_max;
+		for (size_t i = 0; has_hessians(b) && i < n; i++)
 			h_max = h[i] > h_max ? h[i] : h_max;
-		}
 		if ((first / BATCH) % (POLL_ROWS / BATCH) == 0)
 			b->host->check(b->host);
 	}
@@ -244,6 +249,8 @@ wf_booster_begin_round(WfBooster *b, int round)
 		b->g_max *= weight;
 		b->h_max *= weight;
 	}
+	else if (round > 0 && !has_hessians(b))
+		b->g_max = wf_booster_max(b, b->residual_max);
 	else
 		find_scales(b);
 	if (b->gradients)
@@ -292,7 +299,10 @@ wf_booster_set_values(WfBooster *b)
 	}
 }
 
-/* Add value to the scores of records [first, first + n). */
+/*
+ * Add value to the scores of records [first, first + n).  Residuals are
+ * measured on the way: the next round wants the largest.
+ */
 static void
 add_value(WfBooster *b, size_t first, size_t n, int k, float value)
 {
@@ -306,7 +316,19 @@ add_value(WfBooster *b, size_t first, size_t n, int k, float value)
 		return;
 	}
 	if (wf_loss_on_residual(&b->loss))
-		value = -value;
+	{
+		float		max = (float) b->residual_max;
+
+		for (size_t i = 0; i < n; i++, record += r->stride)
+		{
+			float		x = wf_record_float(record, r->score_at) - value;
+
+			max = fabsf(x) > max ? fabsf(x) : max;
+			wf_record_set_float(record, r->score_at, x);
+		}
+		b->residual_max = max;
+		return;
+	}
 	for (size_t i = 0; i < n; i++, record += r->stride)
 		wf_record_set_float(record, r->score_at, wf_record_float(record, r->score_at) + value);
 }
@@ -317,6 +339,7 @@ wf_booster_update(WfBooster *b, int k)
 	const WfLeafwise *grower = b->grower;
 	const WfGrownTree tree = wf_leafwise_tree(grower);
 
+	b->residual_max = 0;
 	for (uint32_t i = 0; i < grower->n_leaves; i++)
 	{
 		const WfLeafwiseLeaf *leaf = &grower->leaves[i];

@@ -61,6 +61,7 @@ typedef struct WfBooster
 	/* scales */
 	double		g_max;			/* largest |g| and h of a row of the tree at hand */
 	double		h_max;
+	double		residual_max;	/* squared loss: largest |residual| of this member's rows after the last tree */
 	double		loss_unit;		/* losses of inner rows are summed in steps of this */
 	double		loss_cap;
 

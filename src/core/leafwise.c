@@ -15,6 +15,9 @@
 
 /* Memory for histograms, unless three of them take more. */
 #define SLOT_BYTES ((size_t) 32 << 20)
+/* Levels of a category with fewer rows in a leaf join the rest; rows between cuts of their order, in large tables. */
+#define CATEGORY_LEVEL 10
+#define CATEGORY_GROUP 50
 /* Updates of cells between two polls of the host. */
 #define POLL_UPDATES ((size_t) 1 << 22)
 
@@ -427,9 +430,10 @@ wf_leafwise_add(WfLeafwise *grower, const WfRecords *records, size_t begin, size
 }
 
 static void
-set_rules(WfLeafwise *grower, double g_unit, double h_unit)
+set_rules(WfLeafwise *grower, double g_unit, double h_unit, int64_t n_rows)
 {
 	const WfLeafwiseRules *rules = &grower->rules;
+	int64_t		group = n_rows / 100 < CATEGORY_GROUP ? n_rows / 100 : CATEGORY_GROUP;
 
 	grower->g_unit = g_unit;
 	grower->h_unit = h_unit;
@@ -441,8 +445,8 @@ set_rules(WfLeafwise *grower, double g_unit, double h_unit)
 		.min_rows = rules->min_rows,
 		.cat_smooth = rules->cat_smooth / h_unit,
 		.cat_l2 = rules->cat_l2 / h_unit,
-		.cat_min_rows = rules->min_rows < 10 ? rules->min_rows : 10,
-		.cat_group_rows = rules->min_rows,
+		.cat_min_rows = rules->min_rows < CATEGORY_LEVEL ? rules->min_rows : CATEGORY_LEVEL,
+		.cat_group_rows = group > rules->min_rows ? group : rules->min_rows,
 		.bounded = grower->bounded
 	};
 }
@@ -455,7 +459,6 @@ wf_leafwise_grow(WfLeafwise *grower, const WfRecords *records, size_t n, WfSums 
 	WfLeafwiseLeaf *root = &grower->leaves[0];
 	WfLeafwiseLeaf *leaf;
 
-	set_rules(grower, g_unit, h_unit);
 	memset(root, 0, sizeof(*root));
 	root->n = n;
 	root->sums.lower = -INFINITY;
@@ -468,6 +471,7 @@ wf_leafwise_grow(WfLeafwise *grower, const WfRecords *records, size_t n, WfSums 
 		root->sums.total.h += grower->members[r].sums.h;
 		root->sums.total.n += grower->members[r].sums.n;
 	}
+	set_rules(grower, g_unit, h_unit, root->sums.total.n);
 	grower->n_leaves = 1;
 	root->node = new_node(grower, root);
 	if (may_split(grower, root))

@@ -202,7 +202,8 @@ wf_loss_gradients(const WfLoss *loss, const float *score, const float *target,
 	switch (loss->kind)
 	{
 		case WF_LOSS_SQUARED:
-			memcpy(g, score, n * sizeof(float));
+			if (g != score)
+				memcpy(g, score, n * sizeof(float));
 			break;
 		case WF_LOSS_ABSOLUTE:
 			for (size_t i = 0; i < n; i++)
@@ -235,7 +236,7 @@ wf_loss_gradients(const WfLoss *loss, const float *score, const float *target,
 			logistic_scalar(score, target, n, g, h);
 			return;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; h && i < n; i++)
 		h[i] = 1.0f;
 }
 

@@ -74,7 +74,7 @@ double		wf_softmax_value(const float *margin, int n_classes, int label);
 
 /*
  * Negative gradients and hessians of n rows of one output.  target may be
- * NULL for losses on residuals.
+ * NULL for losses on residuals, h where every hessian is 1; g may be score.
  */
 void		wf_loss_gradients(const WfLoss *loss, const float *score, const float *target,
 							  size_t n, float *g, float *h);
