@@ -1,18 +1,24 @@
 /*-------------------------------------------------------------------------
  * make_corpus.c
  *	  Small models as a first corpus of fuzz_model, written into the folder
- *	  given: make_corpus FOLDER
+ *	  given.  To be run again when the format of models changes:
+ *
+ *	  cc -std=gnu11 -Isrc -Itest/unit -Itest/fuzz -D_GNU_SOURCE -o build/make_corpus \
+ *		test/fuzz/corpus/make_corpus.c src/core/*.c -lm
+ *	  build/make_corpus test/fuzz/corpus/fuzz_model
  *-------------------------------------------------------------------------
  */
 #include "fuzz_host.h"
-#include "../unit/model_maker.h"
+#include "model_maker.h"
 
 static void
 write_model(const char *folder, const char *name, Maker m, WfCalibration calibration)
 {
-	static const uint8_t modes[2] = {1, 3};
+	static const uint8_t mode = 1;	/* with a checksum that fits */
 	FuzzHost	fh;
 	WfBytes		bytes;
+	char		path[1024];
+	FILE	   *f;
 
 	fuzz_host_begin(&fh, (size_t) 1 << 30);
 	if (setjmp(fh.out) != 0)
@@ -22,19 +28,13 @@ write_model(const char *folder, const char *name, Maker m, WfCalibration calibra
 	}
 	maker_schema(&fh.host, &m);
 	bytes = maker_model(&fh.host, &m, calibration);
-	for (int i = 0; i < 2; i++)
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "wb");
+	if (f == NULL || fwrite(&mode, 1, 1, f) != 1 ||
+		fwrite(bytes.data, 1, bytes.length, f) != bytes.length || fclose(f) != 0)
 	{
-		char		path[1024];
-		FILE	   *f;
-
-		snprintf(path, sizeof(path), "%s/%s-%d", folder, name, modes[i]);
-		f = fopen(path, "wb");
-		if (f == NULL || fwrite(&modes[i], 1, 1, f) != 1 ||
-			fwrite(bytes.data, 1, bytes.length, f) != bytes.length || fclose(f) != 0)
-		{
-			perror(path);
-			exit(1);
-		}
+		perror(path);
+		exit(1);
 	}
 	fuzz_host_end(&fh);
 }
