@@ -299,6 +299,7 @@ wfml_inspect(PG_FUNCTION_ARGS)
 		put_task(&in);
 		put_forecast(&in);
 	}
+	wf_frame_destroy(in.source->frame); /* its temporary file is the resource owner's */
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return (Datum) 0;
