@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  * make_corpus.c
  *	  Small models as a first corpus of fuzz_model, written into the folder
- *	  given.  To be run again when the format of models changes:
+ *	  given.  To be run again when the format of models changes (CORE: the C
+ *	  files of src/core):
  *
  *	  cc -std=gnu11 -Isrc -Itest/unit -Itest/fuzz -D_GNU_SOURCE -o build/make_corpus \
- *		test/fuzz/corpus/make_corpus.c src/core/*.c -lm
+ *		test/fuzz/corpus/make_corpus.c $(CORE) -lm
  *	  build/make_corpus test/fuzz/corpus/fuzz_model
  *-------------------------------------------------------------------------
  */
