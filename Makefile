@@ -105,7 +105,6 @@ unit: $(UNIT_BINS)
 FUZZ_CC ?= clang
 FUZZ_FLAGS = -std=gnu11 -g -O1 -ffp-contract=off -Isrc -Itest/unit -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_BINS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
-FUZZ_HELPERS = $(patsubst test/fuzz/%.c,build/fuzz/%.o,$(filter-out test/fuzz/fuzz_%.c,$(wildcard test/fuzz/*.c)))
 FUZZ_OBJS = $(CORE_SRCS:src/core/%.c=build/fuzz/core/%.o)
 
 build/fuzz/core/%.o: src/core/%.c
@@ -116,10 +115,14 @@ build/fuzz/%.o: test/fuzz/%.c
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-build/fuzz/fuzz_%: build/fuzz/fuzz_%.o $(FUZZ_HELPERS) $(FUZZ_OBJS)
+build/fuzz/fuzz_%: build/fuzz/fuzz_%.o $(FUZZ_OBJS)
 	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lm -lpthread
 
-fuzz-build: $(FUZZ_BINS)
+# Real models to begin with.
+build/fuzz/make_corpus: build/fuzz/make_corpus.o $(FUZZ_OBJS)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -o $@ $^ -lm -lpthread
+
+fuzz-build: $(FUZZ_BINS) build/fuzz/make_corpus
 
 -include $(wildcard build/fuzz/*.d build/fuzz/core/*.d)
 

@@ -34,17 +34,17 @@ WHERE split = 'test';
 \echo '-- Label and confidence, for some of them:'
 SELECT a.age, a.education, a.occupation, a.hours_per_week AS hours, a.income AS truth,
        p.label, round(p.confidence::numeric, 3) AS confidence
-FROM (SELECT * FROM data.adult WHERE split = 'test' ORDER BY fnlwgt LIMIT 6) a,
+FROM (SELECT * FROM data.adult WHERE split = 'test' ORDER BY fnlwgt, age LIMIT 6) a,
      LATERAL wfml.predict_detail('income', a.*) p;
 
-\echo '-- Why? The prediction of the third of them, taken apart (exact TreeSHAP, in log-odds;'
+\echo '-- Why? The prediction for the first of them, taken apart (exact TreeSHAP, in log-odds;'
 \echo '-- the rows add up to the model''s output):'
 SELECT e.feature, e.value, round(e.contribution::numeric, 3) AS contribution,
        CASE WHEN e.feature = '(base)' THEN ''
             ELSE rpad(lpad(repeat('█', greatest(round(-8 * e.contribution), 0)::int), 16), 16) || '│' ||
                  repeat('█', greatest(round(8 * e.contribution), 0)::int)
        END AS "          less  │  more than 50K"
-FROM (SELECT * FROM data.adult WHERE split = 'test' ORDER BY fnlwgt OFFSET 2 LIMIT 1) a,
+FROM (SELECT * FROM data.adult WHERE split = 'test' ORDER BY fnlwgt, age LIMIT 1) a,
      LATERAL wfml.explain('income', a.*) e
 WHERE e.feature = '(base)' OR abs(e.contribution) >= 0.05
 ORDER BY e.feature <> '(base)', abs(e.contribution) DESC;

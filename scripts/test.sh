@@ -17,8 +17,9 @@ report=
 count() {
 	passed=$((passed + $2))
 	failed=$((failed + $3))
-	report="$report$(printf '%-12s %5d passed, %d failed' "$1" "$2" "$3")
+	report="$report$(printf '%-12s %5d passed, %d failed, %d s' "$1" "$2" "$3" "$((SECONDS - lap))")
 "
+	lap=$SECONDS
 	printf '== %s: %d passed, %d failed\n\n' "$1" "$2" "$3"
 }
 
@@ -63,6 +64,7 @@ count_regress() {
 # ---- tools, build ----
 
 start=$SECONDS
+lap=$SECONDS
 need_build_tools
 need_test_tools
 choose_server_user
@@ -73,17 +75,20 @@ build_extension || built=
 # ---- the core alone ----
 
 run_unit() {
-	local log=$1 bin good bad
-	make -k -j"$(processors)" $(make -s list-UNIT_BINS) >"$log.build" 2>&1 || grep -E 'error|undefined' "$log.build" | sort -u | tail -n 40
-	for bin in $(make -s list-UNIT_BINS); do
-		# a program that crashes or does not build prints no summary
-		if ! make -q "$bin" 2>/dev/null; then
+	local log=$1 bins bin good bad
+	bins=$(make -s list-UNIT_BINS)
+	# linked anew, so that what is there afterwards is up to date
+	rm -f $bins
+	make -k -j"$(processors)" $bins >"$log.build" 2>&1 || grep -E 'error|undefined' "$log.build" | sort -u | tail -n 40
+	for bin in $bins; do
+		# a program that crashes prints no summary
+		if [ ! -x "$bin" ]; then
 			echo "$(basename "$bin"): 0 passed, 1 failed (does not build)"
-		elif ! timeout 300 "$bin" </dev/null >"$log.one" 2>&1 && ! grep -qE '^test_.* [1-9][0-9]* failed$' "$log.one"; then
+		elif timeout 300 "$bin" </dev/null >"$log.one" 2>&1 || grep -qE '^test_.* [1-9][0-9]* failed$' "$log.one"; then
+			cat "$log.one"
+		else
 			tail -n 40 "$log.one"
 			echo "$(basename "$bin"): 0 passed, 1 failed (ended early)"
-		else
-			cat "$log.one"
 		fi
 	done >"$log"
 	cat "$log"
@@ -128,7 +133,7 @@ run_isolation() {
 	tests=$(make -s list-ISOLATION)
 	[ -n "$tests" ] || return 0
 	as_server_user timeout 600 "$pgxs/src/test/isolation/pg_isolation_regress" --inputdir=test/isolation \
-		--outputdir=output_iso --bindir="$STAGE_BIN" --dbname=isolation_regression --load-extension=wfml \
+		--outputdir=output_iso --bindir="$STAGE_BIN" --dbname=isolation_regression \
 		--no-locale $tests </dev/null >"$work/isolation.log" 2>&1 || status=$?
 	cat "$work/isolation.log"
 	if [ "$status" != 0 ]; then head -n 300 output_iso/regression.diffs 2>/dev/null || true; fi
