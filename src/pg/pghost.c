@@ -93,6 +93,8 @@ host_now(WfHost *host)
 }
 
 /* A formatted message in the current context. */
+static char *format_message(const char *format, va_list args) pg_attribute_printf(1, 0);
+
 static char *
 format_message(const char *format, va_list args)
 {
