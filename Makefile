@@ -64,8 +64,10 @@ src/pg/pgteam.o: override CFLAGS += -DWFML_BUILD='"$(BUILD_ID)"'
 src/pg/wfml.o: wfml.control
 src/pg/wfml.o: override CFLAGS += -DWFML_VERSION='"$(EXTVERSION)"'
 
-# The core is no part of the library's interface.
+# The core is no part of the library's interface; the server's own headers mix
+# signed and unsigned.
 src/core/%.o: override CFLAGS += -fvisibility=hidden
+src/pg/%.o: override CFLAGS += -Wno-sign-compare
 
 all: $(INSTALL_SQL)
 
