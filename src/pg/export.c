@@ -192,14 +192,14 @@ push_metric(JsonbParseState **state, JsonbContainer *object)
 	static const char *const texts[] = {"metric", "split"};
 
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < lengthof(texts); i++)
+	for (size_t i = 0; i < lengthof(texts); i++)
 	{
 		JsonbValue *found = member(object, texts[i], jbvString);
 
 		if (found)
 			push_member(state, texts[i], found);
 	}
-	for (int i = 0; i < lengthof(numbers); i++)
+	for (size_t i = 0; i < lengthof(numbers); i++)
 	{
 		JsonbValue *found = member(object, numbers[i], jbvNumeric);
 
