@@ -31,6 +31,7 @@ PG_CFLAGS = -std=gnu11 -ffp-contract=off -Wextra -Wno-unused-parameter -Wno-decl
 
 # In the order of a tour; "make lint" finds a file that is not listed.
 REGRESS = $(shell sed 's/\#.*//' test/regress_schedule)
+REGRESS_OPTS = --load-extension=wfml
 ISOLATION = $(shell sed 's/\#.*//' test/isolation/schedule)
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 # The clusters of TAP tests refuse to run as root.

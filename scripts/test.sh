@@ -122,7 +122,7 @@ run_regress() {
 	tests=$(make -s list-REGRESS)
 	[ -n "$tests" ] || return 0
 	as_server_user timeout 600 "$pgxs/src/test/regress/pg_regress" --inputdir=. --outputdir=. --bindir="$STAGE_BIN" \
-		--dbname=contrib_regression --no-locale $tests </dev/null >"$work/regress.log" 2>&1 || status=$?
+		--dbname=contrib_regression --load-extension=wfml --no-locale $tests </dev/null >"$work/regress.log" 2>&1 || status=$?
 	cat "$work/regress.log"
 	if [ "$status" != 0 ]; then head -n 300 regression.diffs 2>/dev/null || true; fi
 	count_regress regress "$work/regress.log" "$status" "$(echo $tests | wc -w)"
