@@ -170,39 +170,55 @@ host_fail(WfHost *host, WfCode code, const char *hint, const char *format,...)
 	pg_unreachable();
 }
 
+/* A temporary file and how much is in it: seeking to its end would not count what is still buffered. */
+typedef struct PgSpool
+{
+	BufFile    *file;
+	uint64		size;
+} PgSpool;
+
 static void *
 host_spool_open(WfHost *host)
 {
 	MemoryContext old = MemoryContextSwitchTo(((PgHost *) host)->context);
-	BufFile    *file;
+	PgSpool    *spool = palloc(sizeof(PgSpool));
 
 	PrepareTempTablespaces();
-	file = BufFileCreateTemp(false);
+	spool->file = BufFileCreateTemp(false);
+	spool->size = 0;
 	MemoryContextSwitchTo(old);
-	return file;
+	return spool;
 }
 
 static void
-host_spool_append(WfHost *host, void *spool, const void *data, size_t size)
+host_spool_append(WfHost *host, void *handle, const void *data, size_t size)
 {
-	if (BufFileSeek(spool, 0, 0, SEEK_END) != 0)
+	PgSpool    *spool = handle;
+
+	if (BufFileSeek(spool->file, 0, (off_t) spool->size, SEEK_SET) != 0)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not seek in temporary file: %m")));
-	BufFileWrite(spool, unconstify(void *, data), size);
+	BufFileWrite(spool->file, unconstify(void *, data), size);
+	spool->size += size;
 }
 
 static void
-host_spool_read(WfHost *host, void *spool, uint64_t offset, void *data, size_t size)
+host_spool_read(WfHost *host, void *handle, uint64_t offset, void *data, size_t size)
 {
-	if (BufFileSeek(spool, 0, (off_t) offset, SEEK_SET) != 0)
+	PgSpool    *spool = handle;
+
+	if (BufFileSeek(spool->file, 0, (off_t) offset, SEEK_SET) != 0)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not seek in temporary file: %m")));
-	if (BufFileRead(spool, data, size) != size)
+	if (BufFileRead(spool->file, data, size) != size)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not read from temporary file: %m")));
 }
 
 static void
-host_spool_close(WfHost *host, void *spool)
+host_spool_close(WfHost *host, void *handle)
 {
-	BufFileClose(spool);
+	PgSpool    *spool = handle;
+
+	BufFileClose(spool->file);
+	pfree(spool);
 }
 
 WfHost *
