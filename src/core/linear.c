@@ -13,7 +13,7 @@ const WfParam wf_linear_params[] = {
 	"Weight of the squared coefficients of standardised columns; larger values shrink them (1 / C in scikit-learn)."},
 	{"l1", WF_PARAM_REAL, 0, 1e12, "0", NULL,
 	"Weight of the absolute coefficients; larger values set more of them to 0."},
-	{"max_iterations", WF_PARAM_INT, 1, 100000, "100", NULL,
+	{"max_iterations", WF_PARAM_INT, 1, 100000, "200", NULL,
 	"Most iterations of the solver; a notice says when it stopped there."},
 	{.name = NULL}
 };

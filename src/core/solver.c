@@ -66,6 +66,13 @@ wf_solver_create(WfHost *host, const WfProblem *problem)
 		s->full = wf_alloc(host, wf_size_mul(host, n, n), sizeof(double));
 	else
 	{
+		s->scale = wf_alloc(host, n, sizeof(double));
+		for (size_t j = 0; j < n; j++)
+		{
+			double		second = problem->curvature[j] + (j < penalised(s) ? problem->l2 : 0);
+
+			s->scale[j] = second > 0 ? 1 / second : 1;
+		}
 		s->gradient = wf_alloc_zero(host, n, sizeof(double));
 		s->pseudo = wf_alloc_zero(host, n, sizeof(double));
 		s->history = wf_alloc_zero(host, wf_size_mul(host, n, 2 * HISTORY), sizeof(double));
@@ -83,6 +90,7 @@ wf_solver_free(WfSolver *solver)
 	wf_release(host, solver->direction);
 	wf_release(host, solver->work);
 	wf_release(host, solver->full);
+	wf_release(host, solver->scale);
 	wf_release(host, solver->gradient);
 	wf_release(host, solver->pseudo);
 	wf_release(host, solver->history);
@@ -329,7 +337,7 @@ quasi_newton_direction(WfSolver *s)
 	size_t		n = s->problem.n;
 	double	   *d = s->direction;
 	double		alpha[HISTORY];
-	double		scale = 1 / s->problem.curvature;
+	double		factor = 1;
 
 	for (size_t j = 0; j < n; j++)
 		d[j] = -s->pseudo[j];
@@ -344,11 +352,15 @@ quasi_newton_direction(WfSolver *s)
 	if (s->n_history > 0)
 	{
 		int			i = (s->next_history + HISTORY - 1) % HISTORY;
+		const double *y = history_y(s, i);
+		double		scaled = 0;
 
-		scale = 1 / (s->rho[i] * dot(history_y(s, i), history_y(s, i), n));
+		for (size_t j = 0; j < n; j++)
+			scaled += y[j] * y[j] * s->scale[j];
+		factor = 1 / (s->rho[i] * scaled);
 	}
 	for (size_t j = 0; j < n; j++)
-		d[j] *= scale;
+		d[j] *= factor * s->scale[j];
 	for (int h = s->n_history - 1; h >= 0; h--)
 	{
 		int			i = (s->next_history + HISTORY - 1 - h) % HISTORY;

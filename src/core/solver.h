@@ -23,7 +23,7 @@ typedef struct WfProblem
 	size_t		n_free;			/* the last ones, not penalised */
 	double		l1;
 	double		l2;
-	double		curvature;		/* rough second derivative of the loss by one parameter */
+	const double *curvature;	/* OWL-QN: rough second derivative of the loss by each parameter */
 	double		tolerance;		/* OWL-QN: stop when no derivative is above it */
 	int			max_iterations;
 	bool		newton;			/* with Hessians; n up to a few hundred */
@@ -47,6 +47,7 @@ typedef struct WfSolver
 	double	   *work;
 	double	   *full;			/* Newton: n × n, or packed factor */
 	/* OWL-QN */
+	double	   *scale;			/* 1 / second derivative with penalty: the first guess of the inverse Hessian */
 	double	   *gradient;		/* of the smooth part at x */
 	double	   *pseudo;			/* pseudo-gradient */
 	double	   *history;		/* pairs s, y */

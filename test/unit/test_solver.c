@@ -7,6 +7,8 @@
 #define MAX_N 40
 #define ROWS 120
 
+static const double ones[MAX_N] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
 /* Logistic loss of random rows; the last column is 1. */
 typedef struct Problem
 {
@@ -63,15 +65,20 @@ evaluate(const Problem *p, const double *theta, double *gradient, double *hessia
 static WfSolver *
 solve(TestHost *th, const Problem *p, bool newton, double l1, double l2, double *theta, double *gradient)
 {
+	double		curvature[MAX_N];
 	WfProblem	problem = {
-		.n = (size_t) p->n, .n_free = 1, .l1 = l1, .l2 = l2,
-		.curvature = ROWS * 0.25, .tolerance = 1e-9, .max_iterations = 2000, .newton = newton
+		.n = (size_t) p->n, .n_free = 1, .l1 = l1, .l2 = l2, .curvature = curvature,
+		 .tolerance = 1e-9, .max_iterations = 2000, .newton = newton
 	};
-	WfSolver   *s = wf_solver_create(&th->host, &problem);
+	WfSolver   *s;
 	double		hessian[MAX_N * (MAX_N + 1) / 2];
 	double		loss;
 	int			asked = 0;
 
+	/* good guesses and bad ones */
+	for (int j = 0; j < p->n; j++)
+		curvature[j] = ROWS * 0.25 * (1 + j % 3 * 5);
+	s = wf_solver_create(&th->host, &problem);
 	memset(theta, 0, sizeof(double) * (size_t) p->n);
 	do
 	{
@@ -161,7 +168,7 @@ WF_TEST(iterations_are_limited)
 		TestHost	th;
 		Problem		p;
 		WfProblem	problem = {
-			.n = 10, .n_free = 1, .l2 = 1, .curvature = 1, .tolerance = 0, .max_iterations = 3, .newton = newton
+			.n = 10, .n_free = 1, .l2 = 1, .curvature = ones, .tolerance = 0, .max_iterations = 3, .newton = newton
 		};
 		WfSolver   *s;
 		double		theta[MAX_N] = {0};
@@ -190,7 +197,7 @@ WF_TEST(a_broken_loss_ends_it)
 		TestHost	th;
 		Problem		p;
 		WfProblem	problem = {
-			.n = 10, .n_free = 1, .l2 = 1, .curvature = 30, .tolerance = 0, .max_iterations = 100, .newton = newton
+			.n = 10, .n_free = 1, .l2 = 1, .curvature = ones, .tolerance = 0, .max_iterations = 100, .newton = newton
 		};
 		WfSolver   *s;
 		double		theta[MAX_N] = {0};
