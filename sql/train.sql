@@ -37,11 +37,11 @@ SELECT count(DISTINCT artifact_sha256) AS different FROM wfml.ml_model WHERE nam
 -- Nor does it matter whether raw values fit in memory or are spooled.
 SET maintenance_work_mem = '1MB';
 SELECT count(*) FROM wfml.train('wide_spooled', 'gradient_boosting',
-	'SELECT (i * 7919) % 1000 AS a, (i * 104729) % 997 AS b, i % 89 AS c, i % 3 = 0 AS y FROM generate_series(1, 100000) i',
+	'SELECT (i * 7919) % 1000 AS a, (i * 1049) % 997 AS b, i % 89 AS c, i % 3 = 0 AS y FROM generate_series(1, 100000) i',
 	'y', '{"validation": "none", "rounds": 5}');
 RESET maintenance_work_mem;
 SELECT count(*) FROM wfml.train('wide', 'gradient_boosting',
-	'SELECT (i * 7919) % 1000 AS a, (i * 104729) % 997 AS b, i % 89 AS c, i % 3 = 0 AS y FROM generate_series(1, 100000) i',
+	'SELECT (i * 7919) % 1000 AS a, (i * 1049) % 997 AS b, i % 89 AS c, i % 3 = 0 AS y FROM generate_series(1, 100000) i',
 	'y', '{"validation": "none", "rounds": 5}');
 SELECT count(DISTINCT artifact_sha256) AS different FROM wfml.ml_model WHERE name LIKE 'wide%';
 

@@ -115,6 +115,8 @@ format_message(const char *format, va_list args)
 	}
 }
 
+static void host_notice(WfHost *host, const char *format,...) pg_attribute_printf(2, 3);
+
 static void
 host_notice(WfHost *host, const char *format,...)
 {
