@@ -22,15 +22,27 @@
 #define SAMPLE_KEY UINT64_C(0x6d0f27bd8a2c9e35)
 /* Below this a largest gradient is no signal, and its inverse no float. */
 #define TINY_GRADIENT 1e-30
+/*
+ * When the largest residual is that many times their mean, 15 bits leave the
+ * mean 8, and fewer as the rest is fitted: time for 31.
+ */
+#define COARSE_RATIO 100.0
 /* Huber's delta when it follows the residuals: this quantile of |r| (Friedman 2001). */
 #define HUBER_QUANTILE 0.9
 /* A row's loss may grow to that many times the largest at the start before it is cut off. */
 #define LOSS_HEADROOM 16.0
 
-static inline float
+/* A float's worth of it, for the kernels; exact where it is used as a double. */
+static inline double
 scale_of(int steps, double max)
 {
-	return max < TINY_GRADIENT ? 1.0f : (float) (steps / max);
+	return max < TINY_GRADIENT ? 1.0 : (double) (float) (steps / max);
+}
+
+static inline double
+gradient_scale(const WfBooster *b)
+{
+	return scale_of(b->fine ? WF_FINE_GRADIENT_MAX : WF_GRADIENT_MAX, b->g_max);
 }
 
 static inline int
@@ -106,14 +118,35 @@ find_scales(WfBooster *b)
 	b->h_max = wf_booster_max(b, h_max);
 }
 
+void
+wf_booster_look_at_scales(WfBooster *b)
+{
+	const WfRecords *r = &b->records;
+	double		scale;
+	int64_t		sum = 0;
+
+	if (b->loss.kind != WF_LOSS_SQUARED || has_hessians(b))
+		return;
+	find_scales(b);
+	scale = scale_of(1 << 30, b->g_max);
+	for (size_t i = 0; i < b->n_train; i++)
+	{
+		sum += lrint(fabsf(wf_record_float(wf_record(r, i), r->score_at)) * scale);
+		if ((i + 1) % POLL_ROWS == 0)
+			b->host->check(b->host);
+	}
+	sum = wf_booster_sum(b, sum);
+	b->fine = (double) sum * COARSE_RATIO < (double) b->all_train * (1 << 30);
+}
+
 /* All classes' gradients, by row id; each member does a part of the ids. */
 static void
 class_gradients(WfBooster *b)
 {
 	const int	n_classes = b->loss.n_outputs;
 	const size_t k = (size_t) n_classes;
-	const float g_scale = scale_of(WF_GRADIENT_MAX, b->g_max);
-	const float h_scale = scale_of(hessian_steps(b), b->h_max);
+	const float g_scale = (float) gradient_scale(b);
+	const float h_scale = (float) scale_of(hessian_steps(b), b->h_max);
 	float		g[WF_MAX_CLASSES];
 	float		h[WF_MAX_CLASSES];
 	size_t		first;
@@ -139,7 +172,7 @@ class_gradients(WfBooster *b)
 
 /* Integer gradients of a batch of records, from the records or from beside them. */
 static void
-batch_integers(const WfBooster *b, size_t first, size_t n, int k, float g_scale, float h_scale, uint32_t *gh)
+batch_integers(const WfBooster *b, size_t first, size_t n, int k, double g_scale, double h_scale, uint32_t *gh)
 {
 	const WfRecords *r = &b->records;
 	float		g[BATCH];
@@ -154,15 +187,18 @@ batch_integers(const WfBooster *b, size_t first, size_t n, int k, float g_scale,
 		return;
 	}
 	batch_gradients(b, first, n, g, h);
-	wf_loss_quantise(g, has_hessians(b) ? h : NULL, n, g_scale, h_scale, gh);
+	if (b->fine)
+		wf_loss_quantise_fine(g, n, g_scale, gh);
+	else
+		wf_loss_quantise(g, has_hessians(b) ? h : NULL, n, (float) g_scale, (float) h_scale, gh);
 }
 
 void
 wf_booster_grow(WfBooster *b, int k)
 {
 	const WfRecords *r = &b->records;
-	const float g_scale = scale_of(WF_GRADIENT_MAX, b->g_max);
-	const float h_scale = has_hessians(b) ? scale_of(hessian_steps(b), b->h_max) : 1.0f;
+	const double g_scale = gradient_scale(b);
+	const double h_scale = has_hessians(b) ? scale_of(hessian_steps(b), b->h_max) : 1.0;
 	WfSums		sums = {0, 0, (int64_t) b->n_tree};
 	uint32_t	gh[BATCH];
 
@@ -180,8 +216,8 @@ wf_booster_grow(WfBooster *b, int k)
 			for (size_t i = 0; i < n; i++, record += r->stride)
 			{
 				wf_record_set_word(record, r->gh_at, gh[i]);
-				sums.g += wf_gh_gradient(gh[i]);
-				sums.h += wf_gh_hessian(gh[i]);
+				sums.g += b->fine ? (int32_t) gh[i] : wf_gh_gradient(gh[i]);
+				sums.h += b->fine ? 1 : wf_gh_hessian(gh[i]);
 			}
 		}
 		wf_leafwise_add(b->grower, r, piece, end - piece);

@@ -59,6 +59,7 @@ typedef struct WfBooster
 	uint32_t   *gradients;		/* shared, n × K, or NULL */
 
 	/* scales */
+	bool		fine;			/* gradients need 32 bits */
 	double		g_max;			/* largest |g| and h of a row of the tree at hand */
 	double		h_max;
 	double		residual_max;	/* squared loss: largest |residual| of this member's rows after the last tree */
@@ -79,6 +80,8 @@ int64_t		wf_booster_sum(WfBooster *b, int64_t mine);
 /* Order the records, fill their payload, find base: collective. */
 void		wf_booster_place(WfBooster *b);
 void		wf_booster_start(WfBooster *b);
+/* Do a few residuals dwarf the others?  Sets b->fine. */
+void		wf_booster_look_at_scales(WfBooster *b);
 /* Before the trees of a round: sample rows, gradients of all classes, scales. */
 void		wf_booster_begin_round(WfBooster *b, int round);
 /* Gradients of output k into the records and the root's histogram; then the tree is grown. */

@@ -234,6 +234,7 @@ booster_create(const WfTraining *training)
 	lay_out(b->loss.kind, b->data->weight != NULL, b->data->payload_at, &b->records);
 	wf_booster_place(b);
 	wf_booster_start(b);
+	wf_booster_look_at_scales(b);
 	limit_leaves(b);
 
 	memset(&shape, 0, sizeof(shape));
@@ -241,7 +242,7 @@ booster_create(const WfTraining *training)
 	shape.n_bins = b->data->n_bins;
 	shape.stride = b->data->stride;
 	shape.gh_at = b->records.gh_at;
-	if (!wf_histogram_shape(&shape, b->all_train, wf_loss_unit_hessian(&b->loss) && b->weight_max == 0))
+	if (!wf_histogram_shape(&shape, b->all_train, wf_loss_unit_hessian(&b->loss) && b->weight_max == 0, b->fine))
 		host->fail(host, WF_E_LIMIT, "Train on a sample of the rows.", "too many rows to train on");
 	b->grower = wf_leafwise_create(team, b->data, &shape, &b->rules);
 	if (b->colsample < 1)

@@ -31,9 +31,10 @@
 #define PACKED_G_SHIFT (PACKED_COUNT_BITS + PACKED_HESSIAN_BITS)
 
 bool
-wf_histogram_shape(WfHistogramShape *shape, uint64_t n, bool unit_hessian)
+wf_histogram_shape(WfHistogramShape *shape, uint64_t n, bool unit_hessian, bool fine)
 {
-	shape->unit = unit_hessian && n < (UINT64_C(1) << 24);
+	shape->unit = unit_hessian && !fine && n < (UINT64_C(1) << 24);
+	shape->fine = fine;
 	shape->count_bits = 24;
 	shape->hessian_bits = 14;
 	if (n >= (UINT64_C(1) << 29))
@@ -219,12 +220,46 @@ add_wide(const WfHistogramShape *shape, int64_t *histogram, const uint8_t *rows,
 	}
 }
 
+/* Gradients of 32 bits: both planes, a few features at a time. */
+static void
+add_fine(const WfHistogramShape *shape, int64_t *histogram, const uint8_t *rows, size_t n)
+{
+	const int64_t one = (INT64_C(1) << shape->count_bits) + 1;
+
+	for (size_t first = 0; first < n; first += CHUNK_ROWS)
+	{
+		size_t		m = n - first < CHUNK_ROWS ? n - first : CHUNK_ROWS;
+
+		for (uint32_t f = 0; f < shape->d; f += 4)
+		{
+			int64_t    *cells = histogram + (size_t) f * 512;
+			const uint8_t *row = rows + first * shape->stride;
+
+			for (size_t i = 0; i < m; i++, row += shape->stride)
+			{
+				uint32_t	w = load_word(row + f);
+				int64_t		g = (int32_t) load_word(row + shape->gh_at);
+
+				for (int k = 0; k < 4; k++)
+				{
+					int64_t    *cell = cells + k * 512 + ((w >> (8 * k)) & 255);
+
+					cell[0] += g;
+					cell[256] += one;
+				}
+			}
+		}
+	}
+}
+
 void
 wf_histogram_add(const WfHistogramShape *shape, int64_t *histogram,
 				 const uint8_t *rows, size_t n, int64_t *scratch)
 {
 	if (shape->unit)
 		add_unit(shape, histogram, rows, n);
+	else if (shape->fine)
+		add_fine(shape, histogram, rows, n);
 	else if (n < DIRECT_ROWS)
 		add_direct(shape, histogram, rows, n);
 	else

@@ -13,6 +13,10 @@
  * (sum of h << count_bits) + count; rows are added in chunks to packed cells
  * g:27 | h:25 | count:12 that fit the first-level cache, and flushed.
  *
+ * Where a few gradients dwarf the others 16 bits would round these to nothing.
+ * The fine kind, for hessians of 1, takes all 32 bits of the word for the
+ * gradient and has two planes; it costs half as much again.
+ *
  * Feature f starts at f * wf_histogram_width(); bin WF_MISSING_BIN is a cell
  * as any other.  Adding and subtracting histograms is done cell by cell and
  * loses nothing.
@@ -29,6 +33,7 @@ typedef struct WfHistogramShape
 {
 	uint32_t	d;				/* features */
 	bool		unit;			/* every hessian is 1: one plane */
+	bool		fine;			/* every hessian is 1, gradients have 32 bits: two planes */
 	int			count_bits;		/* two planes: lower bits that hold the count; unit: 24 */
 	int			hessian_bits;	/* how large a row's integer hessian may be */
 	const uint16_t *n_bins;		/* by feature, without the missing bin */
@@ -48,10 +53,10 @@ typedef struct WfSums
 } WfSums;
 
 /*
- * Choose the kind for up to n rows.  False when there are too many rows to
- * count beside hessians (2^29).
+ * Choose the kind for up to n rows.  fine only with unit_hessian.  False when
+ * there are too many rows to count beside hessians (2^29).
  */
-bool		wf_histogram_shape(WfHistogramShape *shape, uint64_t n, bool unit_hessian);
+bool		wf_histogram_shape(WfHistogramShape *shape, uint64_t n, bool unit_hessian, bool fine);
 
 /* Numbers per feature, and of a whole histogram. */
 static inline size_t

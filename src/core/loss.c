@@ -193,6 +193,13 @@ wf_loss_quantise(const float *g, const float *h, size_t n,
 }
 
 void
+wf_loss_quantise_fine(const float *g, size_t n, double g_scale, uint32_t *gh)
+{
+	for (size_t i = 0; i < n; i++)
+		gh[i] = (uint32_t) (int32_t) lrint((double) g[i] * g_scale);
+}
+
+void
 wf_loss_gradients(const WfLoss *loss, const float *score, const float *target,
 				  size_t n, float *g, float *h)
 {

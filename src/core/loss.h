@@ -45,6 +45,7 @@ typedef struct WfLoss
 
 #define WF_GRADIENT_MAX 32767
 #define WF_HESSIAN_MAX 16383
+#define WF_FINE_GRADIENT_MAX 2147483000	/* room for the scale's rounding */
 
 /* Does the score hold the residual? */
 static inline bool
@@ -93,6 +94,9 @@ bool		wf_loss_bounds(const WfLoss *loss, double *g_max, double *h_max);
  */
 void		wf_loss_quantise(const float *g, const float *h, size_t n,
 							 float g_scale, float h_scale, uint32_t *gh);
+
+/* The fine form: n gradients as 32-bit integers; every hessian is 1. */
+void		wf_loss_quantise_fine(const float *g, size_t n, double g_scale, uint32_t *gh);
 
 static inline int
 wf_gh_gradient(uint32_t gh)

@@ -78,6 +78,9 @@ set_variant(Problem *p, int variant)
 {
 	static const char *const losses[] = {"squared", "absolute", "huber", "quantile", "poisson", "bounded"};
 
+	if (variant == 6)
+		p->data.target[11] = 1e5;	/* 32-bit gradients */
+
 	if (p->data.n_classes == 0)
 		problem_word(p, "loss", losses[variant % 6]);
 	if (p->data.n_classes == 0 && variant % 6 == 5)
@@ -350,6 +353,33 @@ WF_TEST(each_loss_fits_what_it_stands_for)
 	problem_train_alone(&p);
 	problem_score(&p, p.bins, N, out);
 	WF_CHECK_NEAR(out[1], 1e6 + 3 * problem_x(&p, 1, 0) + 0.5 * (1 + problem_x(&p, 1, 1)), 0.5);
+	problem_end(&p);
+}
+
+/* Rows a million times off must not blind the others. */
+WF_TEST(outliers_leave_the_others_their_gradients)
+{
+	enum { N = 10000 };
+	static double out[N];
+	Problem		p;
+	double		error = 0;
+
+	problem_begin(&p, N, 4, 0);
+	for (uint32_t i = 0; i < N; i++)
+		p.data.target[i] = 3 * problem_x(&p, i, 0) + 0.1 * unit_of(5, i);
+	for (uint32_t i = 0; i < N; i++)
+	{
+		p.bins[i * 4 + 3] = i < 10 ? 0 : i < 20 ? 2 : 1;
+		p.data.target[i] = i < 10 ? 1e6 : i < 20 ? -1e6 : p.data.target[i];
+	}
+	p.data.n_bins[3] = 3;
+	problem_set(&p, "min_samples_leaf", 10);
+	problem_set(&p, "rounds", 40);
+	problem_train_alone(&p);
+	problem_score(&p, p.bins, N, out);
+	for (uint32_t i = 20; i < N; i++)
+		error += fabs(out[i] - 3 * problem_x(&p, i, 0) - 0.05) / N;
+	WF_CHECK(error < 0.1);
 	problem_end(&p);
 }
 

@@ -25,7 +25,7 @@ fill_table(Table *t, size_t n, uint32_t d, bool unit)
 	t->shape.n_bins = t->n_bins;
 	t->shape.gh_at = (d + 3) / 4 * 4 + 8;
 	t->shape.stride = t->shape.gh_at + 4;
-	WF_CHECK(wf_histogram_shape(&t->shape, n, unit));
+	WF_CHECK(wf_histogram_shape(&t->shape, n, unit, false));
 	t->rows = calloc(n + 1, t->shape.stride);
 	for (size_t i = 0; i < n; i++)
 	{
@@ -94,6 +94,47 @@ WF_TEST(cells_are_the_sums_of_their_rows)
 	wf_simd_limit(WF_SIMD_AVX512);
 }
 
+WF_TEST(fine_cells_are_the_sums_of_their_rows)
+{
+	static int64_t scratch[WF_HISTOGRAM_SCRATCH];
+	Table		t;
+	int64_t    *histogram;
+	bool		right = true;
+
+	fill_table(&t, 3000, 6, true);
+	WF_CHECK(wf_histogram_shape(&t.shape, t.n, true, true));
+	for (size_t i = 0; i < t.n; i++)
+	{
+		uint32_t	g = (uint32_t) wf_rng(8, i);
+
+		memcpy(t.rows + i * t.shape.stride + t.shape.gh_at, &g, 4);
+	}
+	histogram = calloc(wf_histogram_cells(&t.shape), sizeof(int64_t));
+	wf_histogram_add(&t.shape, histogram, t.rows, t.n, scratch);
+	for (uint32_t f = 0; f < 6; f++)
+	{
+		WfSums		sums[256] = {{0}};
+
+		for (size_t i = 0; i < t.n; i++)
+		{
+			uint8_t		bin = t.rows[i * t.shape.stride + f];
+
+			sums[bin].g += (int32_t) (uint32_t) wf_rng(8, i);
+			sums[bin].h++;
+			sums[bin].n++;
+		}
+		for (int b = 0; b < 256; b++)
+		{
+			WfSums		s = wf_histogram_cell(&t.shape, histogram + f * wf_histogram_width(&t.shape), b);
+
+			right &= memcmp(&s, &sums[b], sizeof(s)) == 0;
+		}
+	}
+	WF_CHECK(right);
+	free(histogram);
+	free(t.rows);
+}
+
 WF_TEST(extreme_gradients_do_not_overflow)
 {
 	static int64_t scratch[WF_HISTOGRAM_SCRATCH];
@@ -157,15 +198,15 @@ WF_TEST(many_rows_leave_fewer_bits_for_hessians)
 {
 	WfHistogramShape shape;
 
-	WF_CHECK(wf_histogram_shape(&shape, (1 << 24) - 1, true));
+	WF_CHECK(wf_histogram_shape(&shape, (1 << 24) - 1, true, false));
 	WF_CHECK(shape.unit && shape.count_bits == 24 && shape.hessian_bits == 14);
-	WF_CHECK(wf_histogram_shape(&shape, 1 << 24, true));
+	WF_CHECK(wf_histogram_shape(&shape, 1 << 24, true, false));
 	WF_CHECK(!shape.unit && shape.count_bits == 25 && shape.hessian_bits == 13);
 	for (uint64_t n = 1; n < UINT64_C(1) << 29; n = n * 2 + 1)
 	{
-		WF_CHECK(wf_histogram_shape(&shape, n, false));
+		WF_CHECK(wf_histogram_shape(&shape, n, false, false));
 		WF_CHECK(n < UINT64_C(1) << shape.count_bits);
 		WF_CHECK(2 * shape.count_bits + shape.hessian_bits <= 63 && shape.hessian_bits >= 5);
 	}
-	WF_CHECK(!wf_histogram_shape(&shape, UINT64_C(1) << 29, false));
+	WF_CHECK(!wf_histogram_shape(&shape, UINT64_C(1) << 29, false, false));
 }

@@ -138,6 +138,9 @@ WF_TEST(quantising_rounds_to_nearest)
 		WF_CHECK_EQ(wf_gh_gradient(gh[i]), gq[i]);
 		WF_CHECK_EQ(wf_gh_hessian(gh[i]), hq[i]);
 	}
+	wf_loss_quantise_fine(g, 6, 1e9, gh);
+	WF_CHECK_EQ((int32_t) gh[1], -1000000000);
+	WF_CHECK_EQ((int32_t) gh[5], 1);
 	wf_loss_quantise(g, NULL, 6, 32767.0f, 1.0f, gh);
 	WF_CHECK_EQ(wf_gh_hessian(gh[0]), 1);
 	WF_CHECK_EQ(wf_gh_gradient(gh[1]), -32767);
