@@ -24,20 +24,13 @@
 /* Words between two calls of host->check(): about a millisecond. */
 #define CHECK_WORDS (1 << 18)
 
-/* Of a node's subtree: the word behind it, and the splits on its longest path. */
-typedef struct Subtree
-{
-	uint32_t	end;
-	uint32_t	height;
-} Subtree;
-
 typedef struct Verify
 {
 	WfHost	   *host;
 	const WfEnsemble *e;
 	/* one of these */
 	uint64_t   *stack;			/* where a right child starts | splits above it << 32 */
-	Subtree    *subtree;		/* as many as the largest tree has words */
+	uint32_t   *places;			/* as many as the largest tree has words, and one */
 } Verify;
 
 static void corrupt(WfHost *host, const char *what) __attribute__((noreturn));
@@ -259,118 +252,164 @@ is_long_split(uint32_t w)
 	return (w >> 16 | ((w & 0xff) == WF_LEAF_BYTE)) == 0;
 }
 
-/* Slot, bin or payload out of range, in a word that is no skip? */
-static bool
-value_is_bad(const uint32_t *words, uint32_t i, uint32_t n_slots, uint32_t n_payloads)
+/* What a look at every word, wherever it stands, says about a tree. */
+typedef struct Glance
 {
-	uint32_t	w = words[i];
-
-	if (i > 0 && is_long_split(words[i - 1]))
-		return false;
-	if ((w & 0xff) == WF_LEAF_BYTE)
-		return w >> 8 >= n_payloads;
-	return (w & 0xff) >= n_slots || (w >> 8 & 0xff) == WF_MISSING_BIN;
-}
+	bool		bad;			/* a value is out of range, if all words are nodes */
+	bool		has_long;		/* not all of them are */
+	uint32_t	n_splits;
+} Glance;
 
 #ifdef WF_HAVE_X86_SIMD
-/* Sixteen words at a time; those that look bad are looked at again.  Returns how many are good. */
 WF_TARGET_AVX512
-static uint32_t
-good_values_avx512(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
+static Glance
+glance_avx512(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
 {
 	const __m512i low = _mm512_set1_epi32(0xff);
 	const __m512i slots = _mm512_set1_epi32((int) n_slots);
 	const __m512i payloads = _mm512_set1_epi32((int) n_payloads);
+	const __m512i end = _mm512_set1_epi32((int) n);
+	const __m512i step = _mm512_set1_epi32(16);
+	__m512i		at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	Glance		g = {false, false, 0};
+	uint32_t	bad = 0;
+	uint32_t	has_long = 0;
 
-	for (uint32_t i = 0; i < n; i += 16)
+	for (uint32_t i = 0; i < n; i += 16, at = _mm512_add_epi32(at, step))
 	{
 		__mmask16	some = n - i >= 16 ? 0xffff : (__mmask16) ((1u << (n - i)) - 1);
 		__m512i		w = _mm512_maskz_loadu_epi32(some, words + i);
 		__m512i		slot = _mm512_and_si512(w, low);
 		__m512i		payload = _mm512_srli_epi32(w, 8);
+		__m512i		skip = _mm512_srli_epi32(w, 16);
 		__mmask16	leaf = _mm512_mask_cmpeq_epi32_mask(some, slot, low);
 		__mmask16	split = (__mmask16) (some & ~leaf);
-		uint32_t	bad = _mm512_mask_cmpge_epu32_mask(leaf, payload, payloads) |
-			_mm512_mask_cmpge_epu32_mask(split, slot, slots) |
-			_mm512_mask_cmpeq_epi32_mask(split, _mm512_and_si512(payload, low), low);
 
-		for (; bad; bad &= bad - 1)
-			if (value_is_bad(words, i + (uint32_t) __builtin_ctz(bad), n_slots, n_payloads))
-				return i;
+		bad |= _mm512_mask_cmpge_epu32_mask(leaf, payload, payloads) |
+			_mm512_mask_cmpge_epu32_mask(split, slot, slots) |
+			_mm512_mask_cmpeq_epi32_mask(split, _mm512_and_si512(payload, low), low) |
+			_mm512_mask_cmpge_epu32_mask(split, _mm512_add_epi32(at, skip), end);
+		has_long |= _mm512_mask_testn_epi32_mask(split, skip, skip);
+		g.n_splits += (uint32_t) __builtin_popcount(split);
 	}
-	return n;
+	g.bad = bad != 0;
+	g.has_long = has_long != 0;
+	return g;
 }
 #endif
 
-static bool
-values_fit(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
+static Glance
+glance(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
 {
+	uint32_t	bad = 0;
+	uint32_t	has_long = 0;
+	uint32_t	n_splits = 0;
+
 #ifdef WF_HAVE_X86_SIMD
 	if (wf_simd() >= WF_SIMD_AVX512)
-		return good_values_avx512(words, n, n_slots, n_payloads) == n;
+		return glance_avx512(words, n, n_slots, n_payloads);
 #endif
 	for (uint32_t i = 0; i < n; i++)
 	{
 		uint32_t	w = words[i];
-		uint32_t	leaf = (w & 0xff) == WF_LEAF_BYTE;
-		uint32_t	bad_leaf = w >> 8 >= n_payloads;
-		uint32_t	bad_split = ((w & 0xff) >= n_slots) | ((w >> 8 & 0xff) == WF_MISSING_BIN);
+		uint32_t	split = (w & 0xff) != WF_LEAF_BYTE;
 
-		/* One branch that is never taken, not three that depend on the node. */
-		if ((leaf & bad_leaf) | (bad_split & ~leaf))
-			if (value_is_bad(words, i, n_slots, n_payloads))
-				return false;
+		bad |= (w >> 8 >= n_payloads) & ~split;
+		bad |= (((w & 0xff) >= n_slots) | ((w >> 8 & 0xff) == WF_MISSING_BIN) | (i + (w >> 16) >= n)) & split;
+		has_long |= is_long_split(w);
+		n_splits += split;
 	}
-	return true;
+	return (Glance) {bad & 1, has_long != 0, n_splits};
 }
 
 /*
- * Does every subtree end where its parent says?  Large forests are opened at
- * the first prediction of a session, so this goes backwards, children before
- * parents, with neither a stack nor a branch that depends on the node.
- * subtree: n entries.
+ * Does every right child start where its parent says?  Large forests are
+ * opened at the first prediction of a session, so this goes backwards, as one
+ * evaluates prefix notation: a leaf puts its place on a stack; a split finds
+ * its left child on the top and below it its right one, and puts its own
+ * place in their stead.  That waits for nothing and has no branch that
+ * depends on the node.  Every word is a node here.
  */
 static bool
-skips_fit(WfHost *host, const uint32_t *words, const WfTreeEntry *tree, Subtree *subtree)
+short_skips_fit(WfHost *host, const uint32_t *words, uint32_t n, uint32_t *stack)
 {
-	Subtree		left = {0, 0};	/* at + 1, or behind a skip */
-	uint32_t	n = tree->n_words;
-	uint32_t	splits = 0;
 	uint32_t	bad = 0;
-	uint32_t	at = n;
+	uint32_t	top = 0;		/* number of the place on the top; 0: none, [0] is never used */
 
-	subtree[0] = left;
-	while (at > 0)
+	stack[0] = 0;
+	for (uint32_t at = n; at-- > 0;)
 	{
-		uint32_t	w;
-		uint32_t	skip;
-		uint32_t	right;
-		uint32_t	split;
+		uint32_t	w = words[at];
+		uint32_t	split = (w & 0xff) != WF_LEAF_BYTE;
+		uint32_t	right = at + (w >> 16);
 
 		if (at % CHECK_WORDS == 0)
 			host->check(host);
-		w = words[--at];
-		skip = w >> 16;
+		if (top < 2 * split)
+			return false;
+		bad |= (stack[top - (top > 0)] ^ right) & (0 - split);
+		top += 1 - 2 * split;
+		stack[top] = at;
+	}
+	return !bad && top == 1;
+}
+
+/* The same where some words are skips, with all other checks. */
+static bool
+long_tree_fits(WfHost *host, const uint32_t *words, const WfTreeEntry *tree, uint32_t *stack,
+			   uint32_t n_slots, uint32_t n_payloads)
+{
+	uint32_t	splits = 0;
+	uint32_t	top = 0;
+
+	for (uint32_t at = tree->n_words; at > 0;)
+	{
+		uint32_t	w = words[--at];
+		uint32_t	skip = w >> 16;
+
+		if (at % CHECK_WORDS <= 1)
+			host->check(host);
 		if (at > 0 && is_long_split(words[at - 1]))
 		{
 			/* w is the skip of the split before it */
-			if (skip == 0 || w >= n)
+			if (skip == 0)
 				return false;
 			skip = w;
 			w = words[--at];
 		}
-		split = 0 - (uint32_t) ((w & 0xff) != WF_LEAF_BYTE);
-		right = (at + skip) & split;
-		bad |= right >= n;
-		right = right < n ? right : 0;
-		bad |= (left.end ^ right) & split;
-		splits -= split;
-		left.height = (left.height > subtree[right].height ? left.height : subtree[right].height) + 1;
-		left.height &= split;
-		left.end = ((at + 1) & ~split) | (subtree[right].end & split);
-		subtree[at] = left;
+		else if (is_long_split(w))
+			return false;		/* the last word */
+		if ((w & 0xff) == WF_LEAF_BYTE)
+		{
+			if (w >> 8 >= n_payloads)
+				return false;
+			top++;
+		}
+		else
+		{
+			if ((w & 0xff) >= n_slots || (w >> 8 & 0xff) == WF_MISSING_BIN ||
+				top < 2 || skip >= tree->n_words - at || stack[top - 1] != at + skip)
+				return false;
+			top--;
+			splits++;
+		}
+		stack[top] = at;
 	}
-	return !bad && left.end == n && splits == tree->n_splits && left.height == tree->depth;
+	return top == 1 && splits == tree->n_splits;
+}
+
+/* Narrow and without category splits. */
+static bool
+plain_tree_fits(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
+{
+	const uint32_t *words = v->e->words + tree->first_word;
+	uint32_t	n_slots = v->e->header->n_slots;
+	Glance		g = glance(words, tree->n_words, n_slots, n_payloads);
+
+	if (g.has_long)
+		return long_tree_fits(v->host, words, tree, v->places, n_slots, n_payloads);
+	return !g.bad && g.n_splits == tree->n_splits &&
+		short_skips_fit(v->host, words, tree->n_words, v->places);
 }
 
 /* Leaf values are finite; distributions are probabilities that sum to 1. */
@@ -435,14 +474,13 @@ verify_trees(Verify *v, uint32_t most_words, uint32_t most_depth)
 	bool		plain = !h->wide && !h->has_category;
 
 	if (plain)
-		v->subtree = wf_alloc(v->host, most_words, sizeof(Subtree));
+		v->places = wf_alloc(v->host, (size_t) most_words + 1, sizeof(uint32_t));
 	else
 		v->stack = wf_alloc(v->host, (size_t) most_depth + 1, sizeof(uint64_t));
 	for (uint32_t t = 0; t < h->n_trees; t++)
 	{
 		const WfTreeEntry *tree = &v->e->directory[t];
 		uint32_t	n_payloads = tree->n_floats;
-		const uint32_t *words;
 
 		if (h->leaf == WF_LEAF_CLASS)
 		{
@@ -450,15 +488,10 @@ verify_trees(Verify *v, uint32_t most_words, uint32_t most_depth)
 				corrupt(v->host, "bad leaf values");
 			n_payloads = h->n_classes + tree->n_floats / k;
 		}
-		v->host->check(v->host);
-		words = v->e->words + tree->first_word;
-		if (plain
-			? !values_fit(words, tree->n_words, h->n_slots, n_payloads) ||
-			!skips_fit(v->host, words, tree, v->subtree)
-			: !tree_fits(v, tree, n_payloads))
+		if (plain ? !plain_tree_fits(v, tree, n_payloads) : !tree_fits(v, tree, n_payloads))
 			corrupt(v->host, "bad node of a tree");
 	}
-	wf_release(v->host, v->subtree);
+	wf_release(v->host, v->places);
 	wf_release(v->host, v->stack);
 }
 

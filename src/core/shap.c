@@ -66,8 +66,9 @@ typedef struct Explain
 	uint32_t	n_blocks;
 	Lanes	   *t;				/* by block: points, and 1 - points */
 	Lanes	   *rest;
+	uint32_t	n_levels;		/* there is room for */
 	Level	   *levels;
-	/* by level and block */
+	/* by level and block, in one piece */
 	Lanes	   *product;		/* of the path's factors, times the points' weights */
 	Lanes	   *inverse;		/* of the edge's factor */
 	Lanes	   *sum;			/* over the leaves seen below */
@@ -159,12 +160,39 @@ visit_leaf(Explain *x, uint32_t level, double share, double follows, double valu
 	for (uint32_t b = 0; b < n_blocks; b++)
 	{
 		Lanes		factor = x->t[b] * one + x->rest[b] * zero;
-		Lanes		inverse = x->inverse[old * n_blocks + b];
-		Lanes		others = x->product[level * n_blocks + b] * inverse * value;
+		Lanes		inverse = x->inverse[(size_t) old * n_blocks + b];
+		Lanes		others = x->product[(size_t) level * n_blocks + b] * inverse * value;
 
-		x->sum[level * n_blocks + b] += others * factor;
+		x->sum[(size_t) level * n_blocks + b] += others * factor;
 		x->phi[at->feature] += others * (gain - old_gain * (factor * inverse));
 	}
+}
+
+/* Room for twice as many levels; the depth that a tree states is not to be relied on. */
+__attribute__((noinline))
+static void
+grow(Explain *x)
+{
+	uint32_t	n = x->n_levels ? 2 * x->n_levels : 64;	/* fewer than words: below 2^32 */
+	size_t		old = (size_t) x->n_levels * x->n_blocks;
+	size_t		size = (size_t) n * x->n_blocks;
+	Level	   *levels = wf_alloc(x->host, n, sizeof(Level));
+	Lanes	   *lanes = wf_alloc_aligned(x->host, wf_size_mul(x->host, size, 3), sizeof(Lanes));
+
+	if (old)
+	{
+		memcpy(levels, x->levels, x->n_levels * sizeof(Level));
+		memcpy(lanes, x->product, old * sizeof(Lanes));
+		memcpy(lanes + size, x->inverse, old * sizeof(Lanes));
+		memcpy(lanes + 2 * size, x->sum, old * sizeof(Lanes));
+		wf_release(x->host, x->levels);
+		wf_release_aligned(x->host, x->product);
+	}
+	x->n_levels = n;
+	x->levels = levels;
+	x->product = lanes;
+	x->inverse = lanes + size;
+	x->sum = lanes + 2 * size;
 }
 
 /* The edge from "level" to a split at level + 1. */
@@ -172,11 +200,16 @@ __attribute__((always_inline))
 static inline void
 enter(Explain *x, uint32_t level, double share, double follows, uint32_t n_blocks)
 {
-	const Level *at = &x->levels[level];
-	Level	   *below = &x->levels[level + 1];
-	uint32_t	old = x->current[at->feature];
-	uint32_t	to = (level + 1) * n_blocks;
+	const Level *at;
+	Level	   *below;
+	uint32_t	old;
+	size_t		to = (size_t) (level + 1) * n_blocks;
 
+	if (__builtin_expect(level + 1 == x->n_levels, 0))
+		grow(x);
+	at = &x->levels[level];
+	below = &x->levels[level + 1];
+	old = x->current[at->feature];
 	below->edge_feature = at->feature;
 	below->old = old;
 	below->one = x->levels[old].one * follows;
@@ -189,7 +222,7 @@ enter(Explain *x, uint32_t level, double share, double follows, uint32_t n_block
 		Lanes		factor = x->t[b] * below->one + x->rest[b] * below->zero;
 
 		x->inverse[to + b] = 1.0 / factor;
-		x->product[to + b] = x->product[level * n_blocks + b] * x->inverse[old * n_blocks + b] * factor;
+		x->product[to + b] = x->product[(size_t) level * n_blocks + b] * x->inverse[(size_t) old * n_blocks + b] * factor;
 		x->sum[to + b] = (Lanes) {0};
 	}
 	x->current[at->feature] = level + 1;
@@ -207,11 +240,11 @@ leave(Explain *x, uint32_t level, uint32_t n_blocks)
 
 	for (uint32_t b = 0; b < n_blocks; b++)
 	{
-		Lanes		sum = x->sum[level * n_blocks + b];
+		Lanes		sum = x->sum[(size_t) level * n_blocks + b];
 
-		x->phi[at->edge_feature] += sum * (gain * x->inverse[level * n_blocks + b] -
-										   old_gain * x->inverse[at->old * n_blocks + b]);
-		x->sum[(level - 1) * n_blocks + b] += sum;
+		x->phi[at->edge_feature] += sum * (gain * x->inverse[(size_t) level * n_blocks + b] -
+										   old_gain * x->inverse[(size_t) at->old * n_blocks + b]);
+		x->sum[(size_t) (level - 1) * n_blocks + b] += sum;
 	}
 	x->current[at->edge_feature] = at->old;
 }
@@ -316,30 +349,22 @@ choose(uint32_t n_blocks)
 
 /* ---- an ensemble ---- */
 
-/* Memory for the deepest tree, and level 0, whose edge changes nothing. */
+/* Points and memory; level 0 stands for no edge at all and changes nothing. */
 static void
 begin(Explain *x, uint32_t n_features)
 {
 	const WfEnsembleHeader *h = x->e->header;
-	uint32_t	deepest = 0;
-	uint32_t	most;
-	size_t		n;
+	uint32_t	most = 1;
 
 	for (uint32_t t = 0; t < h->n_trees; t++)
-		if (x->e->directory[t].depth > deepest)
-			deepest = x->e->directory[t].depth;
-	most = deepest < n_features ? deepest : n_features;
+		if (x->e->directory[t].depth > most)
+			most = x->e->directory[t].depth;
+	if (most > n_features)
+		most = n_features;
 	x->n_blocks = (most + 2 * LANES - 1) / (2 * LANES);
-	if (x->n_blocks == 0)
-		x->n_blocks = 1;
 	if (x->n_blocks > MAX_BLOCKS)
 		x->n_blocks = MAX_BLOCKS;
-
-	x->levels = wf_alloc_zero(x->host, (size_t) deepest + 1, sizeof(Level));
-	n = wf_size_mul(x->host, (size_t) deepest + 1, x->n_blocks);
-	x->product = wf_alloc_aligned(x->host, wf_size_mul(x->host, n, 3), sizeof(Lanes));
-	x->inverse = x->product + n;
-	x->sum = x->inverse + n;
+	grow(x);
 	x->phi = wf_alloc_aligned(x->host, (size_t) n_features + 2 * x->n_blocks, sizeof(Lanes));
 	memset(x->phi, 0, n_features * sizeof(Lanes));
 	x->t = x->phi + n_features;
@@ -351,6 +376,7 @@ begin(Explain *x, uint32_t n_features)
 		x->inverse[b] = (Lanes) {1, 1, 1, 1, 1, 1, 1, 1};
 		x->sum[b] = (Lanes) {0};
 	}
+	memset(&x->levels[0], 0, sizeof(Level));
 	x->levels[0].one = x->levels[0].zero = x->levels[0].weight = 1;
 }
 

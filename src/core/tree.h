@@ -128,7 +128,7 @@ typedef struct WfTreeEntry
 	uint32_t	n_splits;
 	uint32_t	n_floats;
 	uint32_t	n_bitsets;
-	uint32_t	depth;			/* splits on the longest path */
+	uint32_t	depth;			/* splits on the longest path, for information: only its range is verified */
 } WfTreeEntry;
 
 /*
