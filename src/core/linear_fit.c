@@ -29,6 +29,8 @@
 /* OWL-QN stops when no derivative per unit of weight is larger. */
 #define TOLERANCE 1e-7
 #define CHECK_ROWS 64
+/* and parameters touched, where there are many */
+#define CHECK_PARAMS 1000000
 #define BATCH 4
 
 /* What rank 0 tells the others between two evaluations. */
@@ -48,6 +50,7 @@ typedef struct Fit
 	size_t		k;				/* raw outputs */
 	size_t		n_params;		/* (columns + 1) × k */
 	bool		newton;
+	uint32_t	check_rows;		/* rows between two looks at the host */
 	double		target_mean;
 	double		target_scale;
 	double		weight;			/* of all training rows */
@@ -421,7 +424,7 @@ sum_derivatives(void *arg, uint32_t begin, uint32_t end, double *sums)
 		double		h;
 		uint32_t	n_active;
 
-		if (i % CHECK_ROWS == 0)
+		if (i % fit->check_rows == 0)
 			fit->host->check(fit->host);
 		if (w == 0 || !in_training(fit, i))
 			continue;
@@ -637,6 +640,8 @@ prepare(Fit *fit)
 	fit->k = (size_t) wf_n_outputs(fit->data->n_classes);
 	fit->n_params = wf_size_mul(host, (size_t) fit->design.n_columns + 1, fit->k);
 	fit->newton = fit->k == 1 && fit->design.n_columns <= (fit->data->label ? NEWTON_COLUMNS : NEWTON_COLUMNS_SQUARES);
+	fit->check_rows = fit->n_params < CHECK_PARAMS / CHECK_ROWS ? CHECK_ROWS
+		: fit->n_params < CHECK_PARAMS ? (uint32_t) (CHECK_PARAMS / fit->n_params) : 1;
 	bytes = wf_size_mul(host, wf_size_add(host, fit->n_params, fit->design.n_columns), sizeof(double)) +
 		sizeof(WfLinearHeader) + fit->design.n_features * sizeof(WfDesignFeature);
 	if (limit > 0 && bytes > limit)
