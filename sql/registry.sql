@@ -120,7 +120,7 @@ SELECT * FROM ask;
 SELECT wfml.rename_model('road', 'not a name');
 SELECT wfml.rename_model('road', 'traffic');
 
--- Out and in again, with all that is known about it.
+-- Out and in again, with what is known about it; but nobody runs a source that came with bytes.
 CREATE TABLE carried AS SELECT wfml.export_model('traffic') AS bytes;
 SELECT wfml.import_model('copy', bytes) FROM carried;
 SELECT v.metric, v.rows, v.target, v.source, c.artifact_sha256 = t.artifact_sha256 AS same_bytes

@@ -5,7 +5,8 @@
  * What is imported is hostile until proven otherwise: the model's bytes are
  * opened as prediction opens them, strings must be valid in the database's
  * encoding, and of the description only members of the expected kind are
- * taken.  Nothing in it is ever run.
+ * taken.  The source is not: retraining would run it with the rights of who
+ * imported it, so he has to name one himself (set_source).
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -246,6 +247,16 @@ feature_names(const WfModel *model)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 }
 
+/* The arguments of train() but the source. */
+static Jsonb *
+clean_arguments(JsonbContainer *description)
+{
+	Jsonb	   *arguments = container_member(description, "arguments", false);
+
+	return arguments == NULL ? NULL :
+		DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(arguments), CStringGetTextDatum("source")));
+}
+
 /* What the bytes say themselves comes from there, the rest from the description. */
 static void
 fill_publication(WfmlPublication *p, const WfModel *model, JsonbContainer *description)
@@ -255,12 +266,12 @@ fill_publication(WfmlPublication *p, const WfModel *model, JsonbContainer *descr
 
 	p->algorithm = model->algorithm->name;
 	p->task = header->task == WF_CLASSIFICATION ? "classification" : "regression";
-	p->source = text_member(description, "source");
+	p->source = NULL;
 	p->target = text_member(description, "target");
 	p->positive = header->n_classes == 2 ? pnstrdup(wf_model_string(model, model->labels[1]), model->labels[1].length) : NULL;
 	p->features = feature_names(model);
 	p->params = container_member(description, "params", false);
-	p->arguments = container_member(description, "arguments", false);
+	p->arguments = clean_arguments(description);
 	p->metrics = clean_metrics(description);
 	p->seed = (int64) header->seed;
 	p->training_rows = (int64) header->training_rows;

@@ -10,7 +10,7 @@ CREATE FUNCTION wfml.import_model(name text, artifact bytea, activate boolean DE
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000
 	AS 'MODULE_PATHNAME', 'wfml_import_model';
 COMMENT ON FUNCTION wfml.import_model(text, bytea, boolean) IS
-	'store bytes of export_model() as a new version of a model; returns name@version. The bytes are checked throughout before anything is stored';
+	'store bytes of export_model() as a new version of a model; returns name@version. The bytes are checked throughout before anything is stored; to retrain it name a source with set_source()';
 
 CREATE FUNCTION wfml.verify(model text) RETURNS boolean
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000
