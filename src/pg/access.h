@@ -17,7 +17,7 @@ extern bool wfml_is_owner(Oid owner, Oid user);
 extern bool wfml_may_use(const char *name, Oid owner, Oid user);
 
 /* WF001 with the closest names that the user may use as HINT; does not return. */
-extern void wfml_unknown_model(const char *reference, Oid user) pg_attribute_noreturn();
+extern void wfml_unknown_model(const char *reference, Oid user) __attribute__((noreturn));
 
 /* Owner of a model under the active snapshot; false: no such name. */
 extern bool wfml_find_owner(const char *name, Oid *owner);

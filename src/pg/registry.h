@@ -86,7 +86,7 @@ extern bool wfml_artifact_describe(int64 id, int64 *length, uint8 sha256[PG_SHA2
 /* "name@version" for messages. */
 extern char *wfml_version_name(int64 id);
 /* XX001 with that detail; does not return. */
-extern void wfml_bad_artifact(int64 id, const char *detail) pg_attribute_noreturn();
+extern void wfml_bad_artifact(int64 id, const char *detail) __attribute__((noreturn));
 extern void wfml_sha256(const void *bytes, size_t length, uint8 sha256[PG_SHA256_DIGEST_LENGTH]);
 
 #endif							/* WFML_REGISTRY_H */
