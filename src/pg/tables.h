@@ -62,12 +62,12 @@ extern const WfmlTables *wfml_tables(void);
  */
 extern uint64 wfml_generation(void);
 
-/* The active snapshot, or a new one of the catalogs' kind where none is active. */
+/* The active snapshot; NULL where none is active, which makes scans take the catalogs'. */
 extern Snapshot wfml_snapshot(void);
 
 /*
- * One row by an equality key of a text, bigint or int4 index column (or two).
- * Call done() with what find() filled.
+ * Rows by an equality key of an index: the first is there at once, the next
+ * ones by wfml_scan_next(); wfml_scan_done() closes everything.
  */
 typedef struct WfmlScan
 {
