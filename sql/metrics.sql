@@ -20,7 +20,7 @@ SELECT wfml.accuracy(actual, predicted), round(wfml.f1_score(actual, predicted):
 	round(wfml.precision_score(actual, predicted, 'weighted')::numeric, 6) AS weighted,
 	round(wfml.recall_score(actual, predicted, 'micro')::numeric, 6) AS micro
 FROM guess;
-SELECT wfml.accuracy(true, 'true'), wfml.accuracy(1.0, 1), wfml.accuracy('x'::char(5), 'x'), wfml.accuracy(date '2026-01-02', '2026-01-02');
+SELECT wfml.accuracy(true, 'true'), wfml.accuracy(1.0, 1), wfml.accuracy('x'::char(5), 'x'), wfml.accuracy(date '2026-01-02', date '2026-01-02');
 
 -- The positive class: true, 1, or a comparison.
 SELECT round(wfml.auc(happened, p)::numeric, 6) AS auc, round(wfml.auc(happened::int, p)::numeric, 6) AS of_numbers,
