@@ -34,7 +34,7 @@ const WfParam wf_forest_params[] = {
 	"Rows drawn for a tree that a leaf holds at least; \"auto\" is 1, or more when the model would get larger than 256 MB."},
 	{"max_leaf_nodes", WF_PARAM_INT, 2, 1e9, "none", "none",
 	"Leaves of a tree at most; trees then grow best split first."},
-	{"max_features", WF_PARAM_REAL, 0x1p-20, 65000, "auto", "auto|sqrt|third|all",
+	{"max_features", WF_PARAM_REAL, 0.001, 65000, "auto", "auto|sqrt|third|all",
 	"Features tried at each split: a count, a fraction below 1, the square root of their number, a third or all of them; \"auto\" is sqrt for classification and third for regression."},
 	{"bootstrap", WF_PARAM_BOOL, 0, 1, "true", NULL,
 	"Give each tree its own draw of the rows, with replacement; otherwise all rows."},
