@@ -12,9 +12,12 @@
  * (in preorder, padded with splits that rule out nothing): a cut, the number
  * of a value, and the mask's lower and, in tall groups, upper 32 bits.
  *
- * Values: one float for each slot that some split uses.  "Right" is
+ * Values: one float for each number slot that some split uses.  "Right" is
  * !(x <= cut), which is true for NaN as missing values in slots where missing
  * goes right; where it goes left they are -infinity.
+ *
+ * Categories: for each level of a category, and for missing, the leaves that
+ * it rules out in each tree, whatever the row's other values.
  *-------------------------------------------------------------------------
  */
 #include "core/treeforms.h"
@@ -29,7 +32,8 @@
 #include <immintrin.h>
 
 #define LANES 16
-#define MAX_VALUES 64
+#define MAX_VALUES 128
+#define MAX_CATEGORIES 64
 #define MAX_LEAVES 64
 #define LOW_LEAVES 32
 
@@ -48,17 +52,30 @@ typedef struct Group
 	uint32_t	n_trees;
 } Group;
 
+/* A category feature: its rows in the tables of levels, n_bins of them and one for missing. */
+typedef struct Category
+{
+	uint16_t	feature;
+	uint16_t	n_bins;
+	uint32_t	first_row;
+} Category;
+
 struct WfQuick
 {
 	const WfEnsemble *ensemble;
 	uint32_t	n_groups;
 	uint32_t	n_outputs;
 	uint32_t	n_values;
-	uint32_t	leaf_stride;	/* floats per tree: 32 or 64 */
+	uint32_t	n_categories;
+	uint32_t	leaf_stride;	/* floats per tree: 32, or 64 when some tree is tall */
 	Group	   *groups;
 	float	   *leaves;			/* by tree, from the left */
+	/* by row of a level, then by tree: leaves ruled out, lower and upper 32 (NULL: none is tall) */
+	uint32_t   *level_low;
+	uint32_t   *level_high;
 	uint16_t	value_feature[MAX_VALUES];
 	uint8_t		value_missing_left[MAX_VALUES];
+	Category	categories[MAX_CATEGORIES];
 };
 
 /* ---- making the tables ---- */
@@ -69,7 +86,13 @@ typedef struct Making
 	const WfEnsemble *e;
 	const WfShape *shape;
 	WfQuick    *quick;
-	uint8_t    *value_of_slot;	/* MAX_VALUES: none yet */
+	/* by slot: number of its value or category + 1, 0: no split uses it */
+	uint8_t    *number_of_slot;
+	/* by tree: splits on numbers */
+	uint8_t    *n_steps;
+	size_t		all_steps;		/* of all groups */
+	size_t		n_rows;			/* of levels */
+	bool		tall;
 } Making;
 
 /* Threshold of "bin <= b": the last bin's is beyond all numbers. */
@@ -79,100 +102,154 @@ cut_of(const WfShape *shape, uint32_t feature, uint32_t bin)
 	return bin + 1u < shape->n_bins[feature] ? shape->cuts[shape->first_cut[feature] + bin] : INFINITY;
 }
 
-/* Splits of the largest tree of each group, in all; 0 when some tree is too large. */
-static size_t
-count_steps(const WfEnsemble *e, bool *tall)
-{
-	size_t		total = 0;
-
-	*tall = false;
-	for (uint32_t g = 0; g < e->header->n_trees; g += LANES)
-	{
-		uint32_t	most = 1;
-
-		for (uint32_t t = g; t < e->header->n_trees && t < g + LANES; t++)
-			if (e->directory[t].n_splits > most)
-				most = e->directory[t].n_splits;
-		if (most >= MAX_LEAVES)
-			return 0;
-		if (most >= LOW_LEAVES)
-			*tall = true;
-		total += most;
-	}
-	return total;
-}
-
-/* Number of the slot's value, or -1 when there are too many. */
-static int
-value_of(Making *m, uint32_t slot)
+/* Number the value or category of a slot; false when there are too many. */
+static bool
+number_slot(Making *m, uint32_t slot)
 {
 	WfQuick    *q = m->quick;
+	uint16_t	feature = m->e->slot_feature[slot];
 
-	if (m->value_of_slot[slot] == MAX_VALUES)
+	if (m->number_of_slot[slot])
+		return true;
+	if (m->e->slot_flags[slot] & WF_SLOT_CATEGORY)
+	{
+		if (q->n_categories == MAX_CATEGORIES)
+			return false;
+		q->categories[q->n_categories] = (Category) {feature, m->shape->n_bins[feature], (uint32_t) m->n_rows};
+		m->n_rows += m->shape->n_bins[feature] + 1u;
+		m->number_of_slot[slot] = (uint8_t) ++q->n_categories;
+	}
+	else
 	{
 		if (q->n_values == MAX_VALUES)
-			return -1;
-		q->value_feature[q->n_values] = m->e->slot_feature[slot];
+			return false;
+		q->value_feature[q->n_values] = feature;
 		q->value_missing_left[q->n_values] = (m->e->slot_flags[slot] & WF_SLOT_MISSING_LEFT) != 0;
-		m->value_of_slot[slot] = (uint8_t) q->n_values++;
+		m->number_of_slot[slot] = (uint8_t) ++q->n_values;
 	}
-	return m->value_of_slot[slot];
+	return true;
 }
+
+/* Number what the splits use and count them; false when the form does not suit. */
+static bool
+survey(Making *m)
+{
+	const WfEnsemble *e = m->e;
+
+	for (uint32_t t = 0; t < e->header->n_trees; t++)
+	{
+		const WfTreeEntry *tree = &e->directory[t];
+
+		m->tall |= tree->n_splits >= LOW_LEAVES;
+		m->n_steps[t] = 0;
+		for (uint32_t at = 0; at < tree->n_words;)
+		{
+			WfWord		w = wf_word_read(e->words + tree->first_word + at, e->header->wide, e->slot_flags);
+
+			at += w.words;
+			if (w.leaf)
+				continue;
+			if (!number_slot(m, w.slot))
+				return false;
+			m->n_steps[t] += (e->slot_flags[w.slot] & WF_SLOT_CATEGORY) == 0;
+		}
+	}
+	for (uint32_t t = 0; t < e->header->n_trees; t += LANES)
+	{
+		uint32_t	most = 0;
+
+		for (uint32_t i = t; i < t + LANES && i < e->header->n_trees; i++)
+			most = m->n_steps[i] > most ? m->n_steps[i] : most;
+		m->all_steps += most;
+	}
+	return true;
+}
+
+/* The leaves that a split rules out when a row goes right. */
+static void
+put_mask(Making *m, const Group *group, uint32_t t, const WfNode *node, uint32_t step, uint32_t number, uint64_t mask)
+{
+	WfQuick    *q = m->quick;
+	size_t		stride = (size_t) q->n_groups * LANES;
+	const Category *c;
+
+	if (!node->category)
+	{
+		group->steps[step].mask[t % LANES] = (uint32_t) mask;
+		if (group->upper)
+			group->upper[step][t % LANES] = (uint32_t) (mask >> 32);
+		return;
+	}
+	c = &q->categories[number - 1];
+	for (uint32_t level = 0; level <= c->n_bins; level++)
+	{
+		uint32_t	bin = level < c->n_bins ? level : WF_MISSING_BIN;
+		size_t		at = (c->first_row + level) * stride + t;
+
+		if (node->bitset[bin >> 6] >> (bin & 63) & 1)
+			continue;
+		q->level_low[at] |= (uint32_t) mask;
+		if (q->level_high)
+			q->level_high[at] |= (uint32_t) (mask >> 32);
+	}
+}
+
+/* A split whose left subtree is being read. */
+typedef struct Open
+{
+	WfNode		node;
+	uint32_t	step;
+	uint32_t	number;			/* of the category */
+	uint32_t	first_leaf;
+} Open;
 
 /*
  * A tree's splits and leaves into its lane.  In preorder the leaves of a left
  * subtree are those met between the split and its right child.
  */
-static bool
-fill_lane(Making *m, const Group *group, uint32_t lane, uint32_t t)
+static void
+fill_lane(Making *m, const Group *group, uint32_t t)
 {
 	const WfEnsemble *e = m->e;
 	const WfTreeEntry *tree = &e->directory[t];
 	const uint32_t *words = e->words + tree->first_word;
 	float	   *leaves = m->quick->leaves + (size_t) t * m->quick->leaf_stride;
-	uint32_t	right[MAX_LEAVES];	/* by split that is open: word where the right child starts */
-	uint32_t	split[MAX_LEAVES];
-	uint32_t	first[MAX_LEAVES];	/* leaves met before it */
-	uint32_t	open = 0;
+	Open		open[MAX_LEAVES];
+	uint32_t	n_open = 0;
 	uint32_t	n_leaves = 0;
-	uint32_t	n_splits = 0;
+	uint32_t	n_steps = 0;
 
 	for (uint32_t at = 0; at < tree->n_words;)
 	{
-		WfNode		node;
-		int			value;
+		Open	   *o = &open[n_open];
 
-		while (open > 0 && right[open - 1] == at)
+		if (n_open > 0 && o[-1].node.right == at)
 		{
-			uint64_t	mask;
-
-			open--;
-			mask = ((UINT64_C(1) << (n_leaves - first[open])) - 1) << first[open];
-			group->steps[split[open]].mask[lane] = (uint32_t) mask;
-			if (group->upper)
-				group->upper[split[open]][lane] = (uint32_t) (mask >> 32);
+			o = &open[--n_open];
+			put_mask(m, group, t, &o->node, o->step, o->number,
+					 ((UINT64_C(1) << (n_leaves - o->first_leaf)) - 1) << o->first_leaf);
 		}
-		wf_node_read(e, tree, at, &node);
-		if (node.leaf)
+		wf_node_read(e, tree, at, &o->node);
+		if (o->node.leaf)
 		{
-			leaves[n_leaves++] = e->floats[tree->first_float + node.payload];
+			leaves[n_leaves++] = e->floats[tree->first_float + o->node.payload];
 			at += e->header->wide ? 2 : 1;
 			continue;
 		}
-		value = value_of(m, words[at] & (e->header->wide ? 0xffff : 0xff));
-		if (value < 0)
-			return false;
-		group->steps[n_splits].value[lane] = (uint8_t) value;
-		group->steps[n_splits].cut[lane] = cut_of(m->shape, node.feature, node.bin);
-		right[open] = node.right;
-		split[open] = n_splits++;
-		first[open++] = n_leaves;
-		at = node.left;
+		o->number = m->number_of_slot[words[at] & (e->header->wide ? 0xffff : 0xff)];
+		o->first_leaf = n_leaves;
+		o->step = n_steps;
+		if (!o->node.category)
+		{
+			group->steps[n_steps].value[t % LANES] = (uint8_t) (o->number - 1);
+			group->steps[n_steps++].cut[t % LANES] = cut_of(m->shape, o->node.feature, o->node.bin);
+		}
+		at = o->node.left;
+		n_open++;
 	}
-	return true;
 }
 
-static bool
+static void
 fill_groups(Making *m, Step *steps, uint32_t (*upper)[LANES])
 {
 	const WfEnsemble *e = m->e;
@@ -183,21 +260,44 @@ fill_groups(Making *m, Step *steps, uint32_t (*upper)[LANES])
 		uint32_t	first = g * LANES;
 		uint32_t	n = e->header->n_trees - first;
 
-		*group = (Group) {steps, upper, 1, n < LANES ? n : LANES};
+		*group = (Group) {steps, upper, 0, n < LANES ? n : LANES};
 		for (uint32_t i = 0; i < group->n_trees; i++)
-			if (e->directory[first + i].n_splits > group->n_steps)
-				group->n_steps = e->directory[first + i].n_splits;
+			if (m->n_steps[first + i] > group->n_steps)
+				group->n_steps = m->n_steps[first + i];
 		/* Padding: whatever the row, no leaf is ruled out. */
 		memset(steps, 0, group->n_steps * sizeof(Step));
 		if (upper)
 			memset(upper, 0, group->n_steps * sizeof(*upper));
 		for (uint32_t i = 0; i < group->n_trees; i++)
-			if (!fill_lane(m, group, i, first + i))
-				return false;
+			fill_lane(m, group, first + i);
 		steps += group->n_steps;
 		if (upper)
 			upper += group->n_steps;
 	}
+}
+
+/* All the memory, once its sizes are known; at most limit bytes, or false. */
+static bool
+make_tables(Making *m, size_t limit)
+{
+	WfQuick    *q = m->quick;
+	size_t		halves = m->tall ? 2 : 1;
+	size_t		step = sizeof(Step) + (m->tall ? sizeof(uint32_t[LANES]) : 0);
+	size_t		n_trees = m->e->header->n_trees;
+	size_t		lanes = (size_t) q->n_groups * LANES;
+	Step	   *steps;
+
+	q->leaf_stride = m->tall ? MAX_LEAVES : LOW_LEAVES;
+	if (m->all_steps * step + n_trees * q->leaf_stride * sizeof(float) + q->n_groups * sizeof(Group) +
+		m->n_rows * lanes * halves * sizeof(uint32_t) > limit)
+		return false;
+	q->groups = wf_alloc(m->host, q->n_groups, sizeof(Group));
+	q->leaves = wf_alloc_zero(m->host, n_trees * q->leaf_stride, sizeof(float));
+	q->level_low = wf_alloc_zero(m->host, m->n_rows * lanes * halves, sizeof(uint32_t));
+	if (m->tall)
+		q->level_high = q->level_low + m->n_rows * lanes;
+	steps = wf_alloc_aligned(m->host, m->all_steps, step);
+	fill_groups(m, steps, m->tall ? (uint32_t (*)[LANES]) (steps + m->all_steps) : NULL);
 	return true;
 }
 
@@ -205,43 +305,26 @@ WfQuick *
 wf_quick_create(WfHost *host, const WfEnsemble *e, const WfShape *shape, size_t limit)
 {
 	const WfEnsembleHeader *h = e->header;
-	Making		m = {host, e, shape, NULL, NULL};
-	bool		tall;
-	size_t		n_steps;
-	size_t		bytes;
+	Making		m = {.host = host,.e = e,.shape = shape};
 	WfQuick    *q;
-	void	   *tables;
 
-	if (wf_simd() < WF_SIMD_AVX512 || h->leaf != WF_LEAF_VALUE || h->has_category || h->n_trees == 0)
+	if (wf_simd() < WF_SIMD_AVX512 || h->leaf != WF_LEAF_VALUE || h->n_trees == 0)
 		return NULL;
-	n_steps = count_steps(e, &tall);
-	if (n_steps == 0)
-		return NULL;
-	bytes = n_steps * (sizeof(Step) + (tall ? sizeof(uint32_t[LANES]) : 0)) +
-		(size_t) h->n_trees * (tall ? MAX_LEAVES : LOW_LEAVES) * sizeof(float) +
-		(h->n_trees / LANES + 1) * sizeof(Group);
-	if (bytes > limit + 4096)
-		return NULL;
-
+	for (uint32_t t = 0; t < h->n_trees; t++)
+		if (e->directory[t].n_splits >= MAX_LEAVES)
+			return NULL;
 	q = m.quick = wf_alloc_zero(host, 1, sizeof(*q));
 	q->ensemble = e;
 	q->n_outputs = h->n_outputs;
 	q->n_groups = (h->n_trees + LANES - 1) / LANES;
-	q->leaf_stride = tall ? MAX_LEAVES : LOW_LEAVES;
-	q->groups = wf_alloc(host, q->n_groups, sizeof(Group));
-	q->leaves = wf_alloc_zero(host, (size_t) h->n_trees * q->leaf_stride, sizeof(float));
-	m.value_of_slot = wf_alloc(host, h->n_slots, 1);
-	memset(m.value_of_slot, MAX_VALUES, h->n_slots);
-	tables = wf_alloc_aligned(host, n_steps, sizeof(Step) + (tall ? sizeof(uint32_t[LANES]) : 0));
-	if (!fill_groups(&m, tables, tall ? (uint32_t (*)[LANES]) ((Step *) tables + n_steps) : NULL))
+	m.number_of_slot = wf_alloc_zero(host, (size_t) h->n_slots + h->n_trees, 1);
+	m.n_steps = m.number_of_slot + h->n_slots;
+	if (!survey(&m) || !make_tables(&m, limit))
 	{
-		wf_release_aligned(host, tables);
-		wf_release(host, q->leaves);
-		wf_release(host, q->groups);
 		wf_release(host, q);
 		q = NULL;
 	}
-	wf_release(host, m.value_of_slot);
+	wf_release(host, m.number_of_slot);
 	return q;
 }
 
@@ -277,37 +360,63 @@ lowest_zero_of_two(__m512i low, __m512i high)
 	return _mm512_mask_add_epi32(lowest_zero(low), full, lowest_zero(high), _mm512_set1_epi32(32));
 }
 
-/* Values v[idx], 64 of them in four registers; n: how many registers matter. */
+/* v[idx], where bit "bit" of idx chooses between two results. */
 WF_TARGET_AVX512
 static inline __m512
-pick(const __m512 v[4], __m512i idx, int n)
+choose(__m512 low, __m512 high, __m512i idx, int bit)
+{
+	return _mm512_mask_mov_ps(low, _mm512_test_epi32_mask(idx, _mm512_set1_epi32(bit)), high);
+}
+
+/* v[idx] of 16 * n values in n registers. */
+WF_TARGET_AVX512
+__attribute__((always_inline))
+static inline __m512
+pick(const __m512 *v, __m512i idx, int n)
 {
 	__m512		low;
-	__m512		high;
 
 	if (n == 1)
 		return _mm512_permutexvar_ps(idx, v[0]);
 	low = _mm512_permutex2var_ps(v[0], idx, v[1]);
 	if (n == 2)
 		return low;
-	high = _mm512_permutex2var_ps(v[2], idx, v[3]);
-	return _mm512_mask_mov_ps(low, _mm512_test_epi32_mask(idx, _mm512_set1_epi32(32)), high);
+	low = choose(low, _mm512_permutex2var_ps(v[2], idx, v[3]), idx, 32);
+	if (n == 4)
+		return low;
+	return choose(low, choose(_mm512_permutex2var_ps(v[4], idx, v[5]),
+							  _mm512_permutex2var_ps(v[6], idx, v[7]), idx, 32), idx, 64);
 }
+
+/* A row as the tables want it. */
+typedef struct Row
+{
+	__m512		v[MAX_VALUES / LANES];
+	uint32_t	n_levels;
+	size_t		level[MAX_CATEGORIES];	/* where the level's leaves start in the tables */
+} Row;
 
 /* Leaves of one row in the 16 trees of a group. */
 WF_TARGET_AVX512
 __attribute__((always_inline))
 static inline __m512i
-group_leaves(const Group *group, const __m512 v[4], int n, bool tall)
+group_leaves(const WfQuick *q, uint32_t g, const Row *row, int n, bool tall)
 {
+	const Group *group = &q->groups[g];
 	__m512i		low = _mm512_setzero_si512();	/* ruled out */
 	__m512i		high = low;
 
+	for (uint32_t i = 0; i < row->n_levels; i++)
+	{
+		low = _mm512_or_si512(low, _mm512_loadu_si512(q->level_low + row->level[i] + g * LANES));
+		if (tall)
+			high = _mm512_or_si512(high, _mm512_loadu_si512(q->level_high + row->level[i] + g * LANES));
+	}
 	for (uint32_t j = 0; j < group->n_steps; j++)
 	{
 		const Step *s = &group->steps[j];
 		__m512i		idx = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) s->value));
-		__mmask16	right = _mm512_cmp_ps_mask(pick(v, idx, n), _mm512_loadu_ps(s->cut), _CMP_NLE_UQ);
+		__mmask16	right = _mm512_cmp_ps_mask(pick(row->v, idx, n), _mm512_loadu_ps(s->cut), _CMP_NLE_UQ);
 
 		low = _mm512_or_si512(low, _mm512_maskz_loadu_epi32(right, s->mask));
 		if (tall)
@@ -316,11 +425,11 @@ group_leaves(const Group *group, const __m512 v[4], int n, bool tall)
 	return tall ? lowest_zero_of_two(low, high) : lowest_zero(low);
 }
 
-/* One output: the sum stays in a register, and the additions wait for nothing else. */
+/* With one output the sum stays in a register. */
 WF_TARGET_AVX512
 __attribute__((always_inline))
 static inline void
-score_row(const WfQuick *q, const __m512 v[4], int n, bool tall, double *sums)
+score_row(const WfQuick *q, const Row *row, int n, bool tall, double *sums)
 {
 	const float *leaves = q->leaves;
 	double		sum = sums[0];
@@ -328,18 +437,18 @@ score_row(const WfQuick *q, const __m512 v[4], int n, bool tall, double *sums)
 
 	for (uint32_t g = 0; g < q->n_groups; g++)
 	{
-		const Group *group = &q->groups[g];
+		uint32_t	n_trees = q->groups[g].n_trees;
 		uint32_t	leaf[LANES];
 
-		_mm512_storeu_si512(leaf, group_leaves(group, v, n, tall));
+		_mm512_storeu_si512(leaf, group_leaves(q, g, row, n, tall));
 		if (q->n_outputs == 1)
 		{
-			for (uint32_t i = 0; i < group->n_trees; i++)
+			for (uint32_t i = 0; i < n_trees; i++)
 				sum += leaves[i * q->leaf_stride + leaf[i]];
 		}
 		else
 		{
-			for (uint32_t i = 0; i < group->n_trees; i++)
+			for (uint32_t i = 0; i < n_trees; i++)
 			{
 				sums[output] += leaves[i * q->leaf_stride + leaf[i]];
 				output = output + 1 == q->n_outputs ? 0 : output + 1;
@@ -352,29 +461,46 @@ score_row(const WfQuick *q, const __m512 v[4], int n, bool tall, double *sums)
 }
 
 WF_TARGET_AVX512
-void
-wf_quick_row(const WfQuick *q, const float *x, double *sums)
+static void
+read_row(const WfQuick *q, const float *x, Row *row)
 {
 	float		values[MAX_VALUES];
-	__m512		v[4];
-	uint32_t	used = (q->n_values + LANES - 1) / LANES;
 
 	for (uint32_t i = 0; i < q->n_values; i++)
 		values[i] = value_for(q, i, x);
-	for (uint32_t i = 0; i < 4; i++)
+	for (uint32_t i = 0; i < MAX_VALUES / LANES; i++)
 	{
 		uint32_t	left = q->n_values > i * LANES ? q->n_values - i * LANES : 0;
 
-		v[i] = _mm512_maskz_loadu_ps(left >= LANES ? 0xffff : (__mmask16) ((1u << left) - 1), values + i * LANES);
+		row->v[i] = _mm512_maskz_loadu_ps(left >= LANES ? 0xffff : (__mmask16) ((1u << left) - 1), values + i * LANES);
 	}
-	if (q->leaf_stride == MAX_LEAVES)
-		score_row(q, v, 4, true, sums);
-	else if (used <= 1)
-		score_row(q, v, 1, false, sums);
-	else if (used == 2)
-		score_row(q, v, 2, false, sums);
+	row->n_levels = q->n_categories;
+	for (uint32_t i = 0; i < q->n_categories; i++)
+	{
+		const Category *c = &q->categories[i];
+		float		value = x[c->feature];
+		uint32_t	level = value >= 0 && value < c->n_bins ? (uint32_t) value : c->n_bins;
+
+		row->level[i] = (size_t) (c->first_row + level) * q->n_groups * LANES;
+	}
+}
+
+WF_TARGET_AVX512
+void
+wf_quick_row(const WfQuick *q, const float *x, double *sums)
+{
+	bool		tall = q->leaf_stride == MAX_LEAVES;
+	Row			row;
+
+	read_row(q, x, &row);
+	if (q->n_values <= LANES)
+		tall ? score_row(q, &row, 1, true, sums) : score_row(q, &row, 1, false, sums);
+	else if (q->n_values <= 2 * LANES)
+		tall ? score_row(q, &row, 2, true, sums) : score_row(q, &row, 2, false, sums);
+	else if (q->n_values <= 4 * LANES)
+		tall ? score_row(q, &row, 4, true, sums) : score_row(q, &row, 4, false, sums);
 	else
-		score_row(q, v, 4, false, sums);
+		tall ? score_row(q, &row, 8, true, sums) : score_row(q, &row, 8, false, sums);
 }
 
 /* Leaf values of 16 rows in one tree. */
@@ -449,8 +575,8 @@ wf_quick_rows(const WfQuick *q, const float *x, size_t d, size_t n, double *sums
 	double		block[MAX_BLOCK_OUTPUTS][LANES];
 	size_t		r = 0;
 
-	/* Below half a vector single rows are as fast. */
-	for (; n - r >= LANES / 2 && q->n_outputs <= MAX_BLOCK_OUTPUTS; r += LANES)
+	/* Below half a vector single rows are as fast, and levels are looked up row by row anyway. */
+	for (; n - r >= LANES / 2 && q->n_outputs <= MAX_BLOCK_OUTPUTS && q->n_categories == 0; r += LANES)
 	{
 		size_t		rows = n - r < LANES ? n - r : LANES;
 

@@ -6,8 +6,8 @@
  * walk	packed words on slots of bins, many trees (or rows) side by side, so
  *		that their cache misses overlap.  Any ensemble.
  * quick	bit vectors as in QuickScorer (Lucchese et al. 2015) on floats, 16
- *		trees or 16 rows a vector.  AVX-512, value leaves, no category splits,
- *		at most 64 leaves a tree and 64 slots in use.
+ *		trees or 16 rows a vector.  AVX-512, value leaves, at most 64 leaves a
+ *		tree, 128 number slots and 64 categories in use.
  *
  * Every form adds the leaves of a row in the order of the trees, in double,
  * so that all give the same bits.

@@ -74,8 +74,8 @@ wf_trees_open(WfHost *host, const void *section, size_t length, const WfShape *s
 					 shape->n_classes, &trees->ensemble);
 	trees->shape = *shape;
 	trees->sources = make_sources(host, &trees->ensemble, shape);
-	/* Opening may take twice the model's length in all. */
-	trees->quick = wf_quick_create(host, &trees->ensemble, shape, length + length / 2);
+	/* Opening may take twice the model's length in all, and something for the smallest. */
+	trees->quick = wf_quick_create(host, &trees->ensemble, shape, length + length / 2 + 16384);
 	return trees;
 }
 

@@ -92,7 +92,7 @@ WF_TEST(boosting_by_number_of_values)
 
 	m.full = true;
 	for (m.d = 1; m.d < 120; m.d += m.d < 20 ? 3 : 17)
-		WF_CHECK_EQ(all_forms(m), m.d < 40);
+		WF_CHECK_EQ(all_forms(m), m.d < 80);
 }
 
 WF_TEST(boosting_by_number_of_leaves)
@@ -137,6 +137,25 @@ WF_TEST(categories)
 	Maker		m = boosting;
 
 	m.categories = 0.5;
+	m.max_bins = 30;
+	m.full = true;
+	for (uint32_t leaves = 2; leaves < 66; leaves += 9)
+	{
+		bool		quick;
+
+		m.n_leaves = leaves;
+		quick = all_forms(m);
+		/* the tables of levels are too large for the smallest trees */
+		if (leaves > 20)
+			WF_CHECK_EQ(quick, leaves <= 64);
+		m.n_classes = m.n_classes ? 0 : 3;
+		m.categories = leaves % 2 ? 1 : 0.5;
+	}
+	m = boosting;
+	m.categories = 0.5;
+	all_forms(m);
+	m.d = 200;					/* too many categories */
+	m.max_bins = 3;
 	all_forms(m);
 	m.d = 300;
 	all_forms(m);
