@@ -33,7 +33,7 @@ extern void *wfml_state_create(uint32 kind, Size size);
  */
 extern void *wfml_state_get(FunctionCallInfo fcinfo, int argno, uint32 kind, Size size);
 /* Report a state that contradicts itself. */
-extern void wfml_state_damaged(void) pg_attribute_noreturn();
+extern void wfml_state_damaged(void) __attribute__((noreturn));
 
 /* A label as text, without padding; valid until the row's context is reset. */
 typedef struct WfmlLabel

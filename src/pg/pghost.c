@@ -154,7 +154,7 @@ wfml_sqlstate(WfCode code)
 }
 
 static void host_fail(WfHost *host, WfCode code, const char *hint, const char *format,...)
-			pg_attribute_printf(4, 5) pg_attribute_noreturn();
+			pg_attribute_printf(4, 5) __attribute__((noreturn));
 
 static void
 host_fail(WfHost *host, WfCode code, const char *hint, const char *format,...)

@@ -206,24 +206,30 @@ warn_of_leak(const WfFitResult *result, const WfmlSource *source)
 			 errhint("If so, leave it out with the argument \"features\".")));
 }
 
-/* "churn@4 replaces churn@3: accuracy 0.87, was 0.86 (better)" */
+/*
+ * "churn@4 replaces churn@3: accuracy 0.87, was 0.86 (better)", or, when the
+ * new version was only stored, that the other one stays.
+ */
 static void
 compare_with_replaced(const WfmlPublication *p, const WfFitResult *result)
 {
 	char	   *metric;
 	double		was;
 	const WfScore *now = result->headline >= 0 ? &result->scores[result->headline] : NULL;
+	char	   *what;
 
 	if (p->replaced_id == 0)
 		return;
+	what = p->activate
+		? psprintf("%s@%d replaces %s@%d", p->name, p->version, p->name, p->replaced_version)
+		: psprintf("%s@%d is stored, %s@%d stays active", p->name, p->version, p->name, p->replaced_version);
 	if (now && wfml_headline(p->replaced_id, &metric, &was) && strcmp(metric, now->metric) == 0)
 		ereport(NOTICE,
-				(errmsg("%s@%d replaces %s@%d: %s %.4g, was %.4g (%s)",
-						p->name, p->version, p->name, p->replaced_version, metric, now->value, was,
+				(errmsg("%s: %s %.4g, %s %.4g (%s)", what, metric, now->value,
+						p->activate ? "was" : "against", was,
 						now->value > was ? "better" : now->value < was ? "worse" : "equal")));
 	else
-		ereport(NOTICE,
-				(errmsg("%s@%d replaces %s@%d", p->name, p->version, p->name, p->replaced_version)));
+		ereport(NOTICE, (errmsg("%s", what)));
 }
 
 static Datum
