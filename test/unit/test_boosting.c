@@ -1,8 +1,8 @@
 /* Whole trainings: against the plain version, the same bytes however they ran, what each option promises. */
 #include "plain_boosting.h"
 
-#include "core/loss.h"
 #include "core/simd.h"
+#include "core/trees.h"
 
 /* A smooth target with an interaction and some noise. */
 static double
@@ -274,6 +274,47 @@ WF_TEST(missing_goes_where_it_belongs)
 	WF_CHECK_NEAR(out[1], -7, 0.2);
 	WF_CHECK_NEAR(out[2], 5, 0.2);
 	WF_CHECK_NEAR(out[3], -7, 0.2);
+	problem_end(&p);
+}
+
+/* Rows of values through the run-time form of the model: missing alone on a side, categories, both directions. */
+WF_TEST(values_are_predicted_as_their_bins)
+{
+	enum { N = 1200, D = 4 };
+	Problem		p;
+	TestHost	th;
+	uint32_t	first_cut[D];
+	float		cuts[D * 31];
+	static double out[N];
+	WfShape		shape = {.n_features = D, .n_outputs = 1, .first_cut = first_cut, .cuts = cuts};
+	void	   *opened;
+
+	problem_begin(&p, N, D, 0);
+	problem_mix(&p);
+	for (uint32_t i = 0; i < N; i++)
+		p.data.target[i] = (p.bins[i * D + 1] == WF_MISSING_BIN) * 3 + problem_x(&p, i, 0) + (p.bins[i * D + 3] % 3);
+	problem_set(&p, "rounds", 20);
+	problem_train_alone(&p);
+	for (uint32_t f = 0; f < D; f++)
+		first_cut[f] = f * 31;
+	for (int i = 0; i < D * 31; i++)
+		cuts[i] = (float) (i % 31) + 0.5f;
+	shape.n_bins = p.data.n_bins;
+	shape.is_category = p.data.is_category;
+	problem_score(&p, p.bins, N, out);
+	test_host_begin(&th);
+	opened = wf_trees_open(&th.host, p.section, p.length, &shape);
+	for (uint32_t i = 0; i < N; i++)
+	{
+		float		x[D];
+		double		y;
+
+		for (uint32_t f = 0; f < D; f++)
+			x[f] = p.bins[i * D + f] == WF_MISSING_BIN ? NAN : p.bins[i * D + f];
+		wf_trees_predict(opened, x, &y);
+		WF_CHECK(y == out[i]);
+	}
+	test_host_end(&th);
 	problem_end(&p);
 }
 
