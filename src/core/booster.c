@@ -313,7 +313,7 @@ refit_leaves(WfBooster *b)
 void
 wf_booster_set_values(WfBooster *b)
 {
-	const WfLeafwise *grower = b->grower;
+	WfLeafwise *grower = b->grower;
 	bool		refits = wf_loss_refits(&b->loss);
 
 	if (refits)
@@ -328,11 +328,13 @@ wf_booster_set_values(WfBooster *b)
 		 * same sums give the exact optimum log(1 + step).
 		 */
 		if (refits)
-			value = wf_leafwise_clip(grower, leaf, b->groups[i].value);
+			value = b->groups[i].value;
 		else if (b->loss.kind == WF_LOSS_POISSON && value > 0)
 			value = wf_log(1.0 + value);
 		grower->nodes[leaf->node].value = (float) (b->learning_rate * value);
 	}
+	if (refits)
+		wf_leafwise_keep_order(grower);
 }
 
 /*
@@ -430,6 +432,8 @@ wf_booster_inner_loss(WfBooster *b)
 			double		x = fabs(inner_row_loss(b, record + i * b->records.stride));
 
 			max = x > max ? x : max;
+			if ((i + 1) % (POLL_ROWS / 8) == 0)
+				b->host->check(b->host);
 		}
 		max = wf_booster_max(b, max);
 		b->loss_cap = max > 0 ? LOSS_HEADROOM * max : 1.0;

@@ -253,11 +253,23 @@ wf_booster_place(WfBooster *b)
 	b->records.n = end - begin;
 	n_active = wf_records_select(b->host, &b->records, 0, b->records.n, takes_part, b);
 	b->n_train = n_active;
+	b->all_train = (uint64_t) wf_booster_sum(b, (int64_t) n_active);
 	if (b->patience > 0)
-		b->n_train = wf_records_select(b->host, &b->records, 0, n_active, trains, b);
+	{
+		size_t		n_train = wf_records_select(b->host, &b->records, 0, n_active, trains, b);
+		uint64_t	all = (uint64_t) wf_booster_sum(b, (int64_t) n_train);
+
+		/* Too few rows to keep some aside: all rounds, on all rows. */
+		if (all == 0 || all == b->all_train)
+			b->patience = 0;
+		else
+		{
+			b->n_train = n_train;
+			b->all_train = all;
+		}
+	}
 	b->n_inner = n_active - b->n_train;
 	b->n_tree = b->n_train;
-	b->all_train = (uint64_t) wf_booster_sum(b, (int64_t) b->n_train);
 	if (b->all_train == 0)
 		b->host->fail(b->host, WF_E_DATA, WF_HINT_NONE, "there are no rows to train on");
 }

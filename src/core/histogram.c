@@ -56,6 +56,18 @@ load_word(const uint8_t *p)
 	return w;
 }
 
+/* 4 bins, the first in the lowest byte. */
+static inline uint32_t
+load_bins(const uint8_t *p)
+{
+	uint32_t	w = load_word(p);
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	w = __builtin_bswap32(w);
+#endif
+	return w;
+}
+
 static inline void
 add_word(int64_t *cells, uint32_t word, int64_t value)
 {
@@ -81,7 +93,7 @@ add_block(int64_t *cells, const uint8_t *bins, const uint8_t *gh, size_t n,
 			value = value * (INT64_C(1) << PACKED_G_SHIFT) +
 				((int64_t) wf_gh_hessian(w) << PACKED_COUNT_BITS) + 1;
 		for (int j = 0; j < n_words; j++)
-			add_word(cells + j * 1024, load_word(bins + 4 * j), value);
+			add_word(cells + j * 1024, load_bins(bins + 4 * j), value);
 		bins += stride;
 		gh += stride;
 	}
@@ -237,7 +249,7 @@ add_fine(const WfHistogramShape *shape, int64_t *histogram, const uint8_t *rows,
 
 			for (size_t i = 0; i < m; i++, row += shape->stride)
 			{
-				uint32_t	w = load_word(row + f);
+				uint32_t	w = load_bins(row + f);
 				int64_t		g = (int32_t) load_word(row + shape->gh_at);
 
 				for (int k = 0; k < 4; k++)

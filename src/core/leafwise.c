@@ -20,6 +20,17 @@
 #define CATEGORY_GROUP 50
 /* Updates of cells between two polls of the host. */
 #define POLL_UPDATES ((size_t) 1 << 22)
+/* Features scanned between two polls. */
+#define POLL_FEATURES 256
+
+/* Of the values of the leaves below a node: what they are, and what they may be. */
+typedef struct WfValueRange
+{
+	double		min;
+	double		max;
+	double		lower;
+	double		upper;
+} WfValueRange;
 
 /* A member's contribution to what all must know. */
 typedef struct WfLeafwiseMember
@@ -71,6 +82,8 @@ wf_leafwise_create(WfTeam *team, const WfDataset *data, const WfHistogramShape *
 
 	grower->leaves = wf_alloc(host, n_leaves, sizeof(WfLeafwiseLeaf));
 	grower->nodes = wf_alloc(host, n_leaves, 2 * sizeof(WfGrownNode));
+	if (grower->bounded)
+		grower->ranges = wf_alloc(host, n_leaves, 2 * sizeof(WfValueRange));
 	grower->bitsets = wf_alloc(host, n_leaves, sizeof(*grower->bitsets));
 	grower->free_slots = wf_alloc(host, (size_t) grower->n_slots, sizeof(int));
 	grower->scratch = wf_alloc_aligned(host, WF_HISTOGRAM_SCRATCH, sizeof(int64_t));
@@ -94,6 +107,7 @@ wf_leafwise_free(WfLeafwise *grower)
 	wf_release_aligned(host, grower->scratch);
 	wf_release(host, grower->free_slots);
 	wf_release(host, grower->bitsets);
+	wf_release(host, grower->ranges);
 	wf_release(host, grower->nodes);
 	wf_release(host, grower->leaves);
 	wf_release(host, grower);
@@ -227,6 +241,7 @@ merge_and_scan(WfLeafwise *grower, WfLeafwiseLeaf *small, bool scan_small, WfLea
 {
 	WfLeafwiseMember *me = &grower->members[grower->team->rank];
 	const uint32_t step = (uint32_t) grower->team->size;
+	uint32_t	done = 0;
 
 	wf_team_barrier(grower->team);
 	me->best[0].gain = me->best[1].gain = 0;
@@ -242,6 +257,8 @@ merge_and_scan(WfLeafwise *grower, WfLeafwiseLeaf *small, bool scan_small, WfLea
 			scan_feature(grower, small, f, &me->best[0]);
 		if (scan_large)
 			scan_feature(grower, large, f, &me->best[1]);
+		if (++done % POLL_FEATURES == 0)
+			grower->team->host->check(grower->team->host);
 	}
 	wf_team_barrier(grower->team);
 	if (scan_small)
@@ -486,15 +503,63 @@ wf_leafwise_grow(WfLeafwise *grower, const WfRecords *records, size_t n, WfSums 
 	}
 }
 
-double
-wf_leafwise_clip(const WfLeafwise *grower, const WfLeafwiseLeaf *leaf, double output)
+/* ---- monotone order of values that are no Newton steps ---- */
+
+static inline double
+clip(double x, double lower, double upper)
 {
-	double		unit = grower->g_unit / grower->h_unit;
+	x = x < lower ? lower : x;
+	return x > upper ? upper : x;
+}
+
+/*
+ * Children stand behind their parents.  Backwards: the range of the leaves'
+ * values below each node.  Forwards: where the ranges of two sides that
+ * should be in order overlap, they are cut at the middle of the overlap.
+ * Clipping keeps all orders that hold already.
+ */
+void
+wf_leafwise_keep_order(WfLeafwise *grower)
+{
+	WfValueRange *range = grower->ranges;
 
 	if (!grower->bounded)
-		return output;
-	output = output < leaf->sums.lower * unit ? leaf->sums.lower * unit : output;
-	return output > leaf->sums.upper * unit ? leaf->sums.upper * unit : output;
+		return;
+	for (uint32_t i = grower->n_nodes; i-- > 0;)
+	{
+		const WfGrownNode *node = &grower->nodes[i];
+
+		range[i] = (WfValueRange) {node->value, node->value, -INFINITY, INFINITY};
+		if (node->left == 0)
+			continue;
+		range[i].min = fmin(range[node->left].min, range[node->right].min);
+		range[i].max = fmax(range[node->left].max, range[node->right].max);
+	}
+	for (uint32_t i = 0; i < grower->n_nodes; i++)
+	{
+		WfGrownNode *node = &grower->nodes[i];
+		WfValueRange *left = &range[node->left];
+		WfValueRange *right = &range[node->right];
+		int			monotone = grower->data->is_category[node->feature] ? 0 : grower->data->monotone[node->feature];
+
+		if (node->left == 0)
+		{
+			node->value = (float) clip(node->value, range[i].lower, range[i].upper);
+			continue;
+		}
+		left->lower = right->lower = range[i].lower;
+		left->upper = right->upper = range[i].upper;
+		if (monotone != 0)
+		{
+			WfValueRange *low = monotone > 0 ? left : right;
+			WfValueRange *high = monotone > 0 ? right : left;
+			double		top = clip(low->max, low->lower, low->upper);
+			double		bottom = clip(high->min, high->lower, high->upper);
+
+			if (top > bottom)
+				low->upper = high->lower = (double) (float) (bottom + (top - bottom) / 2);
+		}
+	}
 }
 
 double

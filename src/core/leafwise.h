@@ -75,6 +75,7 @@ typedef struct WfLeafwise
 	int64_t    *slots;			/* shared: n_slots histograms */
 	int64_t    *own;			/* shared: one histogram per member; team of one: none */
 	struct WfLeafwiseMember *members;	/* shared */
+	struct WfValueRange *ranges;	/* by node, when bounded */
 	int			n_free;
 	int		   *free_slots;
 	int64_t    *scratch;
@@ -104,9 +105,13 @@ void		wf_leafwise_add(WfLeafwise *grower, const WfRecords *records, size_t begin
 void		wf_leafwise_grow(WfLeafwise *grower, const WfRecords *records, size_t n, WfSums own,
 							 double g_unit, double h_unit);
 
-/* Newton step of a leaf, within its bounds, in units of the loss; and those bounds. */
+/* Newton step of a leaf, within its bounds, in units of the loss. */
 double		wf_leafwise_output(const WfLeafwise *grower, const WfLeafwiseLeaf *leaf);
-double		wf_leafwise_clip(const WfLeafwise *grower, const WfLeafwiseLeaf *leaf, double output);
+/*
+ * For leaf values that are no Newton steps: once they stand in the nodes,
+ * change them where they break a monotone constraint.
+ */
+void		wf_leafwise_keep_order(WfLeafwise *grower);
 
 static inline WfGrownTree
 wf_leafwise_tree(const WfLeafwise *grower)

@@ -214,24 +214,34 @@ WF_TEST(a_weight_of_two_is_the_row_twice)
 
 WF_TEST(monotone_outputs_never_fall)
 {
-	static const char *const losses[] = {"squared", "absolute", "poisson"};
+	static const char *const losses[] = {"squared", "absolute", "poisson", "huber"};
 
-	for (int k = 0; k < 3; k++)
+	for (int k = 0; k < 4; k++)
 	{
+		double		step = k % 2 ? 1000 : 1;	/* a scale far from that of the gradients */
+		double		error = 0;
+		double	   *all;
+
 		Problem		p;
 		uint8_t		rows[32][4];
 		double		out[32];
 
 		problem_begin(&p, 1000, 4, 0);
 		for (uint32_t i = 0; i < p.data.n; i++)
-			p.data.target[i] = 3 + sin(9 * problem_x(&p, i, 0)) + problem_x(&p, i, 0) - 2 * problem_x(&p, i, 1)
-				+ 2 * unit_of(4, i);
+			p.data.target[i] = step * (3 + sin(9 * problem_x(&p, i, 0)) + problem_x(&p, i, 0)
+									   - 2 * problem_x(&p, i, 1) + 2 * unit_of(4, i));
 		p.data.monotone[0] = 1;
 		p.data.monotone[1] = -1;
 		problem_word(&p, "loss", losses[k]);
 		problem_set(&p, "rounds", 20);
 		problem_train_alone(&p);
 		WF_CHECK(p.gain[0] > 0 && p.gain[1] > 0);
+		all = calloc(p.data.n, sizeof(double));
+		problem_score(&p, p.bins, p.data.n, all);
+		for (uint32_t i = 0; i < p.data.n; i++)
+			error += fabs((k == 2 ? exp(all[i]) : all[i]) - p.data.target[i]) / p.data.n / step;
+		WF_CHECK(error < 0.85);	/* the mean alone: 1.0 */
+		free(all);
 		for (uint32_t i = 0; i < 200; i++)
 			for (int f = 0; f < 2; f++)
 			{
@@ -515,6 +525,27 @@ WF_TEST(rounds_stop_when_told)
 	problem_train_alone(&p);
 	WF_CHECK_EQ(p.fitted.rounds, 1);
 	problem_end(&p);
+}
+
+WF_TEST(a_handful_of_rows)
+{
+	for (uint32_t n = 1; n < 8; n++)
+	{
+		Problem		p;
+		TestHost	th;
+
+		problem_begin(&p, n, 3, 0);
+		for (uint32_t i = 0; i < n; i++)
+			p.data.target[i] = i;
+		problem_set(&p, "min_samples_leaf", 1);
+		problem_set(&p, "early_stopping_rounds", 3);
+		problem_set(&p, "subsample", 0.5);
+		test_host_begin(&th);
+		WF_CHECK(problem_train(&p, &th, 3));
+		WF_CHECK(p.fitted.rounds >= 1);
+		test_host_end(&th);
+		problem_end(&p);
+	}
 }
 
 WF_TEST(depth_and_rows_limit_leaves)
