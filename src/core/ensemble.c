@@ -520,7 +520,7 @@ wf_ensemble_open(WfHost *host, const void *section, size_t length,
 
 	verify_slots(host, out, is_category);
 	for (int o = 0; o < h->n_outputs; o++)
-		if (!isfinite(out->base[o]))
+		if (!isfinite(out->base[o]) || (h->leaf == WF_LEAF_CLASS && out->base[o] != 0))
 			corrupt(host, "bad base value of the trees");
 	verify_directory(host, out, &most_words, &most_depth);
 	verify_floats(host, out);
@@ -590,5 +590,5 @@ wf_ensemble_score_bins(const WfEnsemble *e, const uint8_t *bins, double *out)
 	wf_ensemble_add_bins(e, 0, h->n_trees, bins, out);
 	if (!sum)
 		for (int o = 0; o < h->n_outputs; o++)
-			out[o] /= h->n_trees;
+			out[o] = out[o] / h->n_trees + e->base[o];
 }

@@ -74,7 +74,7 @@ struct WfQuick
 	uint32_t   *level_low;
 	uint32_t   *level_high;
 	uint16_t	value_feature[MAX_VALUES];
-	uint8_t		value_missing_left[MAX_VALUES];
+	uint8_t		value_flags[MAX_VALUES];	/* WF_SLOT_* */
 	Category	categories[MAX_CATEGORIES];
 };
 
@@ -94,13 +94,6 @@ typedef struct Making
 	size_t		n_rows;			/* of levels */
 	bool		tall;
 } Making;
-
-/* Threshold of "bin <= b": the last bin's is beyond all numbers. */
-static float
-cut_of(const WfShape *shape, uint32_t feature, uint32_t bin)
-{
-	return bin + 1u < shape->n_bins[feature] ? shape->cuts[shape->first_cut[feature] + bin] : INFINITY;
-}
 
 /* Number the value or category of a slot; false when there are too many. */
 static bool
@@ -124,7 +117,7 @@ number_slot(Making *m, uint32_t slot)
 		if (q->n_values == MAX_VALUES)
 			return false;
 		q->value_feature[q->n_values] = feature;
-		q->value_missing_left[q->n_values] = (m->e->slot_flags[slot] & WF_SLOT_MISSING_LEFT) != 0;
+		q->value_flags[q->n_values] = m->e->slot_flags[slot];
 		m->number_of_slot[slot] = (uint8_t) ++q->n_values;
 	}
 	return true;
@@ -242,7 +235,7 @@ fill_lane(Making *m, const Group *group, uint32_t t)
 		if (!o->node.category)
 		{
 			group->steps[n_steps].value[t % LANES] = (uint8_t) (o->number - 1);
-			group->steps[n_steps++].cut[t % LANES] = cut_of(m->shape, o->node.feature, o->node.bin);
+			group->steps[n_steps++].cut[t % LANES] = wf_cut_of(m->shape, o->node.feature, o->node.bin);
 		}
 		at = o->node.left;
 		n_open++;
@@ -333,10 +326,7 @@ wf_quick_create(WfHost *host, const WfEnsemble *e, const WfShape *shape, size_t 
 static inline float
 value_for(const WfQuick *q, uint32_t v, const float *x)
 {
-	float		value = x[q->value_feature[v]];
-
-	/* Without a short circuit, so without a branch on what is missing. */
-	return (q->value_missing_left[v] & (isnan(value) != 0)) ? -INFINITY : value;
+	return wf_float_value(x[q->value_feature[v]], q->value_flags[v]);
 }
 
 /* Number of each lane's lowest bit that is 0: alone in a float, it is the exponent. */

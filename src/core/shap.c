@@ -415,7 +415,7 @@ wf_trees_explain(WfHost *host, const void *opened, const float *row, int output,
 			total += x.phi[f][i];
 		phi[f] = total * scale;
 	}
-	phi[h->n_features] = x.base * scale + (sum ? e->base[output] : 0.0);
+	phi[h->n_features] = x.base * scale + e->base[output];
 	wf_release(host, x.current);
 	wf_release_aligned(host, x.phi);
 	wf_release_aligned(host, x.product);

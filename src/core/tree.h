@@ -92,7 +92,7 @@ typedef enum WfLeafKind
 typedef enum WfCombine
 {
 	WF_COMBINE_SUM = 0,			/* base + sum of value leaves; tree t adds to output t % n_outputs */
-	WF_COMBINE_MEAN = 1			/* mean over trees, every tree gives all outputs; no base */
+	WF_COMBINE_MEAN = 1			/* base + mean over trees, every tree gives all outputs */
 } WfCombine;
 
 /* Which slots exist: a property of the data set, the same for every tree. */
@@ -143,7 +143,7 @@ size_t		wf_tree_pack(WfBytes *out, const WfSlots *slots, WfLeafKind leaf, int n_
 /*
  * Append the whole section made of packed trees, in order, at the next
  * multiple of 64.  trees[i] points to what wf_tree_pack() wrote (any
- * alignment).  base: n_outputs values (NULL: zeros), for WF_COMBINE_SUM.
+ * alignment).  base: n_outputs values (NULL: zeros, and so with leaves of classes).
  */
 void		wf_ensemble_write(WfBytes *out, const WfSlots *slots, WfLeafKind leaf, WfCombine combine,
 							  int n_classes, int n_outputs, const double *base,

@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  * treeforms.h
  *	  The forms in which trees are evaluated; private to ensemble.c, trees.c,
- *	  walk.c, quick.c and shap.c.
+ *	  walk.c, quick.c, floatnodes.c and shap.c.
  *
  * walk	packed words on slots of bins, many trees (or rows) side by side, so
  *		that their cache misses overlap.  Any ensemble.
  * quick	bit vectors as in QuickScorer (Lucchese et al. 2015) on floats, 16
  *		trees or 16 rows a vector.  AVX-512, value leaves, at most 64 leaves a
  *		tree, 128 number slots and 64 categories in use.
+ * floatnodes
+ *		nodes of 8 bytes on floats, 8 trees side by side.  Small narrow
+ *		ensembles with value leaves and without category splits.
  *
  * Every form adds the leaves of a row in the order of the trees, in double,
  * so that all give the same bits.
@@ -15,6 +18,8 @@
  */
 #ifndef WF_TREEFORMS_H
 #define WF_TREEFORMS_H
+
+#include <math.h>
 
 #include "core/trees.h"
 
@@ -77,6 +82,27 @@ wf_leaf_add(const WfEnsemble *e, uint32_t t, uint32_t payload, double *sums)
 			sums[c] += floats[(size_t) (payload - k) * k + c];
 }
 
+/*
+ * Threshold of "bin <= b" on floats: bin counts the cuts below x, so it is
+ * x <= cuts[b].  The last bin's is beyond all numbers, but not NaN.
+ */
+static inline float
+wf_cut_of(const WfShape *shape, uint32_t feature, uint32_t bin)
+{
+	return bin + 1u < shape->n_bins[feature] ? shape->cuts[shape->first_cut[feature] + bin] : INFINITY;
+}
+
+/*
+ * A number slot's value: where missing goes left, it is below everything;
+ * where it goes right, NaN, of which no comparison "<=" is true.  Without a
+ * short circuit, so without a branch on what is missing.
+ */
+static inline float
+wf_float_value(float x, uint8_t slot_flags)
+{
+	return (((slot_flags & WF_SLOT_MISSING_LEFT) != 0) & (isnan(x) != 0)) ? -INFINITY : x;
+}
+
 /* ---- walk.c ---- */
 
 /* Add the leaves of all trees for one row of slots. */
@@ -94,5 +120,14 @@ WfQuick    *wf_quick_create(WfHost *host, const WfEnsemble *e, const WfShape *sh
 void		wf_quick_row(const WfQuick *quick, const float *x, double *sums);
 /* The same for n rows of d features; sums n × n_outputs. */
 void		wf_quick_rows(const WfQuick *quick, const float *x, size_t d, size_t n, double *sums);
+
+/* ---- floatnodes.c ---- */
+
+typedef struct WfFloatNodes WfFloatNodes;
+
+/* The form, or NULL when it does not suit; at most "limit" bytes. */
+WfFloatNodes *wf_float_nodes_create(WfHost *host, const WfEnsemble *e, const WfShape *shape, size_t limit);
+/* Add the leaves of all trees for one row of features. */
+void		wf_float_nodes_row(const WfFloatNodes *f, const float *x, double *sums);
 
 #endif							/* WF_TREEFORMS_H */

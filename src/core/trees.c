@@ -35,7 +35,9 @@ struct WfTrees
 	WfEnsemble	ensemble;
 	WfShape		shape;
 	SlotSource *sources;		/* by slot */
-	WfQuick    *quick;			/* or NULL */
+	/* one of these, or neither: then the packed words are walked */
+	WfQuick    *quick;
+	WfFloatNodes *nodes;
 };
 
 static SlotSource *
@@ -69,13 +71,17 @@ void *
 wf_trees_open(WfHost *host, const void *section, size_t length, const WfShape *shape)
 {
 	WfTrees    *trees = wf_alloc_zero(host, 1, sizeof(*trees));
+	size_t		limit;
 
 	wf_ensemble_open(host, section, length, shape->n_features, shape->is_category,
 					 shape->n_classes, &trees->ensemble);
 	trees->shape = *shape;
 	trees->sources = make_sources(host, &trees->ensemble, shape);
 	/* Opening may take twice the model's length in all, and something for the smallest. */
-	trees->quick = wf_quick_create(host, &trees->ensemble, shape, length + length / 2 + 16384);
+	limit = length + length / 2 + 16384;
+	trees->quick = wf_quick_create(host, &trees->ensemble, shape, limit);
+	if (trees->quick == NULL)
+		trees->nodes = wf_float_nodes_create(host, &trees->ensemble, shape, limit);
 	return trees;
 }
 
@@ -94,7 +100,7 @@ wf_trees_shape(const WfTrees *trees)
 const char *
 wf_trees_form(const WfTrees *trees)
 {
-	return trees->quick ? "bit vectors" : "walk";
+	return trees->quick ? "bit vectors" : trees->nodes ? "float nodes" : "walk";
 }
 
 /* ---- bins ---- */
@@ -175,7 +181,7 @@ end(const WfEnsemble *e, double *out)
 {
 	if (e->header->combine == WF_COMBINE_MEAN)
 		for (int o = 0; o < e->header->n_outputs; o++)
-			out[o] /= e->header->n_trees;
+			out[o] = out[o] / e->header->n_trees + e->base[o];
 }
 
 /*
@@ -226,6 +232,8 @@ wf_trees_predict(const void *opened, const float *x, double *out)
 	begin(e, out);
 	if (trees->quick)
 		wf_quick_row(trees->quick, x, out);
+	else if (trees->nodes)
+		wf_float_nodes_row(trees->nodes, x, out);
 	else
 		walk_one(trees, x, NULL, out);
 	end(e, out);
@@ -253,8 +261,8 @@ wf_trees_predict_block(const void *opened, const float *x, size_t n, double *out
 	uint8_t		slots[BLOCK_BYTES];
 
 	rows = rows < BLOCK_ROWS ? rows : BLOCK_ROWS;
-	/* Too few rows to keep the lanes of a tree busy. */
-	if (!trees->quick && (rows < 8 || n < 8))
+	/* Float nodes go side by side by trees, and few rows do not keep the lanes of one tree busy. */
+	if (!trees->quick && (trees->nodes || rows < 8 || n < 8))
 	{
 		for (size_t i = 0; i < n; i++)
 			wf_trees_predict(trees, x + i * d, out + i * n_outputs);

@@ -74,7 +74,7 @@ brute_force(const WfEnsemble *e, uint32_t d, const uint8_t *bins, int output, do
 					(value[set | 1u << j] - value[set]);
 		}
 	}
-	phi[d] = value[0] + (e->header->combine == WF_COMBINE_SUM ? e->base[output] : 0);
+	phi[d] = value[0] + e->base[output];
 }
 
 static void

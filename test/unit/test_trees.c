@@ -14,6 +14,8 @@ shape_of(const Maker *m)
 		.is_category = m->is_category,.n_bins = m->n_bins,.first_cut = m->first_cut,.cuts = m->cuts};
 }
 
+static int forms_seen[3];
+
 static void
 compare(Maker *m, const WfTrees *trees, const float *x, const uint8_t *bins)
 {
@@ -23,6 +25,7 @@ compare(Maker *m, const WfTrees *trees, const float *x, const uint8_t *bins)
 	double		truth[16];
 	double		out[16];
 
+	forms_seen[wf_trees_form(trees)[0] == 'b' ? 0 : wf_trees_form(trees)[0] == 'f' ? 1 : 2]++;
 	wf_trees_predict_block(trees, x, ROWS, block);
 	for (int r = 0; r < ROWS; r++)
 	{
@@ -76,7 +79,7 @@ all_forms(Maker m)
 
 		wf_simd_limit((WfSimd) level);
 		trees = wf_trees_open(&th.host, section.data, section.length, &shape);
-		quick = strcmp(wf_trees_form(trees), "walk") != 0;
+		quick = strcmp(wf_trees_form(trees), "bit vectors") == 0;
 		compare(&m, trees, x, bins);
 	}
 	test_host_end(&th);
@@ -231,4 +234,12 @@ WF_TEST(category_values_out_of_range)
 		WF_CHECK(a == b);
 	}
 	test_host_end(&th);
+}
+
+/* Last: the tests before it went through every form. */
+WF_TEST(all_forms_were_seen)
+{
+	WF_CHECK(forms_seen[0] > 0 || wf_simd() < WF_SIMD_AVX512);
+	WF_CHECK(forms_seen[1] > 0);
+	WF_CHECK(forms_seen[2] > 0);
 }

@@ -180,7 +180,7 @@ maker_section(WfHost *host, Maker *m)
 	m->trees = wf_alloc(host, m->n_trees + 1, sizeof(WfGrownTree));
 	m->base = wf_alloc(host, (size_t) maker_outputs(m), sizeof(double));
 	for (int o = 0; o < maker_outputs(m); o++)
-		m->base[o] = maker_unit(m);
+		m->base[o] = m->leaf == WF_LEAF_CLASS ? 0 : maker_unit(m);
 	for (uint32_t t = 0; t < m->n_trees; t++)
 	{
 		maker_tree(host, m, &m->trees[t]);
@@ -289,7 +289,7 @@ maker_score(const Maker *m, const uint8_t *bins, double *out)
 				out[o] += leaf[o];
 	}
 	for (int o = 0; m->combine == WF_COMBINE_MEAN && o < n; o++)
-		out[o] /= m->n_trees;
+		out[o] = out[o] / m->n_trees + m->base[o];
 }
 
 #endif							/* TREE_MAKER_H */
