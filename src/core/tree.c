@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "core/rng.h"
+
 /* ---- slots ---- */
 
 WfSlots *
@@ -64,6 +66,7 @@ typedef struct Packing
 	uint32_t   *order;			/* node numbers in preorder */
 	uint32_t   *size;			/* by node: words of its subtree */
 	uint32_t   *depth;			/* by node: splits above it */
+	uint32_t   *bitset;			/* by the grower's bitset: its number among those kept */
 	WfTreeEntry entry;
 } Packing;
 
@@ -78,6 +81,42 @@ large_tree(Packing *p)
 {
 	p->host->fail(p->host, WF_E_LIMIT, "Raise \"min_samples_leaf\" or lower \"max_depth\".",
 				  "a tree has too many nodes");
+}
+
+/*
+ * Keep each bitset once: deep trees ask a category with few levels the same
+ * question again and again.  Open addressing, at most half full.
+ */
+static void
+number_bitsets(Packing *p)
+{
+	const WfGrownTree *tree = p->tree;
+	uint32_t	n = tree->n_bitsets;
+	size_t		size = 2;
+	uint32_t   *table;			/* 1 + the grower's number, 0: free */
+
+	if (n == 0)
+		return;
+	while (size < 2 * (size_t) n)
+		size *= 2;
+	p->bitset = wf_alloc(p->host, n, sizeof(uint32_t));
+	table = wf_alloc_zero(p->host, size, sizeof(uint32_t));
+	for (uint32_t i = 0; i < n; i++)
+	{
+		const uint64_t *b = tree->bitsets[i];
+		size_t		at = wf_rng(wf_rng(b[0], b[1]), wf_rng(b[2], b[3])) & (size - 1);
+
+		while (table[at] && memcmp(tree->bitsets[table[at] - 1], b, sizeof(uint64_t[4])) != 0)
+			at = (at + 1) & (size - 1);
+		if (table[at])
+			p->bitset[i] = p->bitset[table[at] - 1];
+		else
+		{
+			table[at] = i + 1;
+			p->bitset[i] = p->entry.n_bitsets++;
+		}
+	}
+	wf_release(p->host, table);
 }
 
 /*
@@ -234,7 +273,7 @@ put_split(const Packing *p, uint32_t *w, uint16_t slot, const WfGrownNode *node)
 		*w++ = skip;
 	}
 	if (category)
-		*w++ = node->bitset;
+		*w++ = p->bitset[node->bitset];
 	return w;
 }
 
@@ -297,7 +336,7 @@ wf_tree_pack(WfBytes *out, const WfSlots *slots, WfLeafKind leaf, int n_classes,
 	p.order = wf_alloc(host, tree->n_nodes, 3 * sizeof(uint32_t));
 	p.size = p.order + tree->n_nodes;
 	p.depth = p.size + tree->n_nodes;
-	p.entry.n_bitsets = tree->n_bitsets;
+	number_bitsets(&p);
 	if (leaf == WF_LEAF_CLASS)
 	{
 		if (tree->n_distributions > WF_MAX_TREE_WORDS / per_leaf)
@@ -313,13 +352,14 @@ wf_tree_pack(WfBytes *out, const WfSlots *slots, WfLeafKind leaf, int n_classes,
 	wf_bytes_align(out, 8);
 	block = wf_bytes_extend(out, at[4]);
 	memcpy(block, &p.entry, sizeof(WfTreeEntry));
-	if (tree->n_bitsets)
-		memcpy(block + at[0], tree->bitsets, at[1] - at[0]);
+	for (uint32_t i = 0; i < tree->n_bitsets; i++)
+		memcpy(block + at[0] + p.bitset[i] * sizeof(uint64_t[4]), tree->bitsets[i], sizeof(uint64_t[4]));
 	if (leaf == WF_LEAF_CLASS && p.entry.n_floats)
 		memcpy(block + at[2], tree->distributions, at[3] - at[2]);
 	write_nodes(&p, (uint32_t *) (block + at[1]), (uint16_t *) (block + at[3]), (float *) (block + at[2]));
 	tail = at[3] + (size_t) p.entry.n_splits * sizeof(uint16_t);
 	memset(block + tail, 0, at[4] - tail);
+	wf_release(host, p.bitset);
 	wf_release(host, p.order);
 	return at[4];
 }

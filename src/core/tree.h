@@ -135,7 +135,8 @@ typedef struct WfTreeEntry
  * Append a tree to out as one block of bytes (out is first padded to a
  * multiple of 8) and return the block's length, a multiple of 8.  The block
  * may be copied anywhere: WfTreeEntry (offsets 0), bitsets, words, floats,
- * ratios.  Temporary memory: 12 bytes a node.
+ * ratios.  Equal bitsets are kept once.  Temporary memory: 12 bytes a node
+ * and 20 a bitset.
  */
 size_t		wf_tree_pack(WfBytes *out, const WfSlots *slots, WfLeafKind leaf, int n_classes,
 						 const WfGrownTree *tree);

@@ -231,7 +231,7 @@ WF_TEST(nodes_and_ratios)
 				continue;
 			}
 			WF_CHECK_EQ(node.feature, g->feature);
-			WF_CHECK_EQ(node.category, m.is_category[g->feature]);
+			WF_CHECK_EQ(node.category, m.is_category[g->feature] != 0);
 			if (node.category)
 				WF_CHECK(memcmp(node.bitset, m.trees[t].bitsets[g->bitset], 32) == 0);
 			else
@@ -248,6 +248,36 @@ WF_TEST(nodes_and_ratios)
 		}
 		WF_CHECK_EQ(split, tree->n_splits);
 	}
+	test_host_end(&th);
+}
+
+/* Categories of few levels: the same sets come again, and are stored once. */
+WF_TEST(equal_bitsets_once)
+{
+	TestHost	th;
+	Maker		m = small;
+	WfBytes		packed;
+	WfTreeEntry entry;
+	WfGrownTree tree;
+	uint64_t	(*bitsets)[4];
+
+	m.categories = 1;
+	m.n_leaves = 200;
+	m.full = true;
+	test_host_begin(&th);
+	maker_schema(&th.host, &m);
+	maker_tree(&th.host, &m, &tree);
+	bitsets = wf_alloc_zero(&th.host, tree.n_bitsets, sizeof(*bitsets));
+	for (uint32_t i = 0; i < tree.n_bitsets; i++)
+		bitsets[i][3] = i % 5;
+	tree.bitsets = (const uint64_t (*)[4]) bitsets;
+	wf_bytes_init(&packed, &th.host);
+	wf_tree_pack(&packed, m.slots, WF_LEAF_VALUE, 0, &tree);
+	memcpy(&entry, packed.data, sizeof(entry));
+	WF_CHECK_EQ(tree.n_bitsets, 199);
+	WF_CHECK_EQ(entry.n_bitsets, 5);
+	for (uint32_t i = 0; i < 5; i++)
+		WF_CHECK(memcmp(packed.data + sizeof(entry) + i * sizeof(*bitsets), bitsets[i], sizeof(*bitsets)) == 0);
 	test_host_end(&th);
 }
 
