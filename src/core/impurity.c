@@ -57,14 +57,15 @@ packed_score(WfImpurity impurity, uint64_t left, uint64_t total, uint32_t min_le
 	if (n_left < min_leaf || n_right < min_leaf)
 		return -1;
 	if (impurity == WF_IMPURITY_CLASSES)
-		return (double) (cell_squares(left) * n_right + cell_squares(right) * n_left) /
-			(double) (n_left * n_right);
+		/* signed: converts in one instruction */
+		return (double) (int64_t) (cell_squares(left) * n_right + cell_squares(right) * n_left) /
+			(double) (int64_t) (n_left * n_right);
 	else
 	{
-		double		d = (double) cell_sum(left) * (double) (n_left + n_right) -
-			(double) cell_sum(total) * (double) n_left;
+		double		d = (double) cell_sum(left) * (double) (int64_t) (n_left + n_right) -
+			(double) cell_sum(total) * (double) (int64_t) n_left;
 
-		return d * d / (double) (n_left * n_right);
+		return d * d / (double) (int64_t) (n_left * n_right);
 	}
 }
 
@@ -111,24 +112,24 @@ middle_cut(const WfScan *scan, const uint64_t mask[4], int bin)
 
 static void
 take_split(const WfScan *scan, const uint64_t mask[4], double score, int bin,
-		   uint64_t left, bool missing_left, WfNodeSplit *best)
+		   uint64_t left, uint64_t missing, bool missing_left, WfNodeSplit *best)
 {
 	best->score = score;
 	best->feature = scan->feature;
 	best->category = false;
 	best->missing_left = missing_left;
-	best->has_missing = scan->has_missing;
+	best->has_missing = missing != 0;
 	best->cut = middle_cut(scan, mask, bin);
 	best->by_cell = true;
 	best->left = left;
 }
 
-/* All cuts between bins of the mask, with "start" (missing values, or 0) on the left. */
+/* All cuts between bins of the mask; missing: that cell, on the side that left says. */
 ALWAYS_INLINE void
 walk_packed(const WfScan *scan, WfImpurity impurity, const uint64_t *cells, const uint64_t mask[4],
-			uint64_t start, uint64_t total, WfNodeSplit *best)
+			uint64_t missing, bool missing_left, uint64_t total, WfNodeSplit *best)
 {
-	uint64_t	left = start;
+	uint64_t	left = missing_left ? missing : 0;
 	double		score = best->score;
 	uint64_t	best_left = 0;
 	int			best_bin = -1;
@@ -150,7 +151,7 @@ walk_packed(const WfScan *scan, WfImpurity impurity, const uint64_t *cells, cons
 			}
 		}
 	if (best_bin >= 0)
-		take_split(scan, mask, score, best_bin, best_left, start != 0, best);
+		take_split(scan, mask, score, best_bin, best_left, missing, missing_left, best);
 }
 
 #ifdef WF_HAVE_X86_SIMD
@@ -193,19 +194,21 @@ cells_squares(__m512i x, __m512i low)
  */
 WF_TARGET_AVX512 static inline __attribute__((always_inline)) void
 dense_packed(const WfScan *scan, WfImpurity impurity, const uint64_t *cells, const uint64_t mask[4],
-			 uint64_t start, uint64_t total, WfNodeSplit *best)
+			 uint64_t missing, bool missing_left, uint64_t total, WfNodeSplit *best)
 {
 	__m512i		low = _mm512_set1_epi64((long long) WF_CELL_MASK);
 	__m512i		all = _mm512_set1_epi64((long long) total);
 	__m512i		least = _mm512_set1_epi64(scan->min_leaf);
-	__m512i		carry = _mm512_set1_epi64((long long) start);
+	__m512i		carry = _mm512_set1_epi64(missing_left ? (long long) missing : 0);
 	__m512i		at = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
 	__m512i		best_at = _mm512_set1_epi64(-1);
+	__m512i		best_left = _mm512_setzero_si512();
 	__m512d		best_score = _mm512_set1_pd(best->score);
 	__m512d		n_all = _mm512_set1_pd((double) cell_weight(impurity, total));
 	__m512d		sum_all = _mm512_set1_pd((double) cell_sum(total));
 	double		scores[8];
 	int64_t		bins[8];
+	uint64_t	lefts[8];
 	int			winner = -1;
 
 	for (uint32_t b = 0; b < scan->n_bins; b += 8, at = _mm512_add_epi64(at, _mm512_set1_epi64(8)))
@@ -241,35 +244,32 @@ dense_packed(const WfScan *scan, WfImpurity impurity, const uint64_t *cells, con
 		ok = _mm512_mask_cmp_pd_mask(ok, s, best_score, _CMP_GT_OQ);
 		best_score = _mm512_mask_mov_pd(best_score, ok, s);
 		best_at = _mm512_mask_mov_epi64(best_at, ok, at);
+		best_left = _mm512_mask_mov_epi64(best_left, ok, left);
 	}
 	_mm512_storeu_pd(scores, best_score);
 	_mm512_storeu_si512(bins, best_at);
+	_mm512_storeu_si512(lefts, best_left);
 	for (int i = 0; i < 8; i++)
 		if (bins[i] >= 0 && (winner < 0 || scores[i] > scores[winner] ||
 							 (scores[i] == scores[winner] && bins[i] < bins[winner])))
 			winner = i;
 	if (winner >= 0)
-	{
-		uint64_t	left = start;
-
-		for (int64_t b = 0; b <= bins[winner]; b++)
-			left += cells[b];
-		take_split(scan, mask, scores[winner], (int) bins[winner], left, start != 0, best);
-	}
+		take_split(scan, mask, scores[winner], (int) bins[winner], lefts[winner], missing,
+				   missing_left, best);
 }
 
 WF_TARGET_AVX512 static void
 dense_classes_avx512(const WfScan *scan, const uint64_t *cells, const uint64_t mask[4],
-					 uint64_t start, uint64_t total, WfNodeSplit *best)
+					 uint64_t missing, bool missing_left, uint64_t total, WfNodeSplit *best)
 {
-	dense_packed(scan, WF_IMPURITY_CLASSES, cells, mask, start, total, best);
+	dense_packed(scan, WF_IMPURITY_CLASSES, cells, mask, missing, missing_left, total, best);
 }
 
 WF_TARGET_AVX512 static void
 dense_moments_avx512(const WfScan *scan, const uint64_t *cells, const uint64_t mask[4],
-					 uint64_t start, uint64_t total, WfNodeSplit *best)
+					 uint64_t missing, bool missing_left, uint64_t total, WfNodeSplit *best)
 {
-	dense_packed(scan, WF_IMPURITY_MOMENTS, cells, mask, start, total, best);
+	dense_packed(scan, WF_IMPURITY_MOMENTS, cells, mask, missing, missing_left, total, best);
 }
 
 WF_TARGET_AVX512 static void
@@ -304,7 +304,6 @@ bool
 wf_scan_packed(const WfScan *scan, const uint64_t *cells, const uint64_t *mask,
 			   uint64_t total, WfNodeSplit *best)
 {
-	WfScan		here = *scan;
 	uint64_t	used[4];
 	uint64_t	missing = 0;
 
@@ -326,25 +325,22 @@ wf_scan_packed(const WfScan *scan, const uint64_t *cells, const uint64_t *mask,
 		missing = cells[WF_MISSING_BIN];
 		used[3] &= ~(UINT64_C(1) << 63);
 	}
-	here.has_missing = missing != 0;
 	for (int pass = 0; pass < (missing && scan->missing_left ? 2 : 1); pass++)
 	{
-		uint64_t	start = pass ? missing : 0;
-
 #ifdef WF_HAVE_X86_SIMD
 		if (mask == NULL && wf_simd() >= WF_SIMD_AVX512)
 		{
 			if (scan->impurity == WF_IMPURITY_CLASSES)
-				dense_classes_avx512(&here, cells, used, start, total, best);
+				dense_classes_avx512(scan, cells, used, missing, pass, total, best);
 			else
-				dense_moments_avx512(&here, cells, used, start, total, best);
+				dense_moments_avx512(scan, cells, used, missing, pass, total, best);
 			continue;
 		}
 #endif
 		if (scan->impurity == WF_IMPURITY_CLASSES)
-			walk_packed(&here, WF_IMPURITY_CLASSES, cells, used, start, total, best);
+			walk_packed(scan, WF_IMPURITY_CLASSES, cells, used, missing, pass, total, best);
 		else
-			walk_packed(&here, WF_IMPURITY_MOMENTS, cells, used, start, total, best);
+			walk_packed(scan, WF_IMPURITY_MOMENTS, cells, used, missing, pass, total, best);
 	}
 	return true;
 }
