@@ -15,6 +15,9 @@
 #define WEIGHTED_TARGET_BITS 26
 #define WEIGHT_BITS 28
 
+/* Targets farther than that from 0, in half ranges, get a base. */
+#define FAR 16
+
 /* Cumulative Poisson(1) in steps of 1/4096; the mean is 1 to 1e-4. */
 static void
 fill_draws(uint8_t *draws)
@@ -103,10 +106,13 @@ scale_targets(WfForestPlan *plan, WfHost *host)
 	}
 	plan->center = 0;
 	plan->scale = 1;
+	plan->base = 0;
 	if (!(high >= low))
 		return;
 	plan->center = low / 2 + high / 2;
 	half = high / 2 - low / 2;
+	if (fabs(plan->center) > FAR * half)
+		plan->base = plan->center;
 	if (half > 0)
 		plan->scale = ldexp(1.0, data->weight ? WEIGHTED_TARGET_BITS : TARGET_BITS) * 0.999 / half;
 	if (!isfinite(plan->scale))

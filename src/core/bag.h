@@ -32,6 +32,7 @@ typedef struct WfForestPlan
 	/* regression: fixed-point target = (target - center) * scale, within ±2^30 */
 	double		center;
 	double		scale;
+	double		base;			/* leaves hold means less this: 4 bytes must do for targets far from 0 */
 	/* units of weight per 1.0, a power of two; 0: no row has a weight */
 	double		weight_scale;
 	uint8_t		draws[WF_DRAW_TABLE];	/* 12 random bits → times drawn */

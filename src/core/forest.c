@@ -24,6 +24,7 @@
 #define AUTO_LIMIT ((size_t) 256 << 20)
 /* Trees differ a little in size; stay this much below a limit. */
 #define MARGIN 0.97
+#define TARGET_LIMIT 1e37
 
 const WfParam wf_forest_params[] = {
 	{"trees", WF_PARAM_INT, 1, 10000, "100", NULL,
@@ -106,6 +107,17 @@ number_or(const WfSpec *spec, const char *name, uint32_t otherwise)
 	return wf_spec_word(spec, name) ? otherwise : (uint32_t) wf_spec_number(spec, name);
 }
 
+/* Leaves are floats. */
+static void
+check_targets(const WfForestPlan *plan, WfHost *host)
+{
+	double		reach = fabs(plan->center) + 0x1.0p30 / plan->scale;
+
+	if (plan->data->target && !(reach < TARGET_LIMIT))
+		host->fail(host, WF_E_DATA, "Divide the target by a constant.",
+				   "target values around %g are too large for a random forest", reach);
+}
+
 static void
 make_plan(Forest *f)
 {
@@ -124,7 +136,10 @@ make_plan(Forest *f)
 	plan->max_leaves = number_or(spec, "max_leaf_nodes", 0);
 	plan->cat_smooth = wf_spec_number(spec, "cat_smooth");
 	if (f->team->rank == 0)
+	{
 		wf_bag_prepare(plan, f->host);
+		check_targets(plan, f->host);
+	}
 	wf_team_broadcast(f->team, plan, sizeof(*plan));
 	plan->data = training->data;	/* shared memory may lie elsewhere here */
 	plan->slots = f->slots;
@@ -343,7 +358,7 @@ write_model(Forest *f, WfFitted *fitted)
 	{
 		wf_bytes_init(&fitted->section, f->host);
 		wf_ensemble_write(&fitted->section, f->slots, f->leaf, WF_COMBINE_MEAN, k, wf_n_outputs(k),
-						  NULL, n, trees);
+						  k ? NULL : &f->plan.base, n, trees);
 		fitted->link = k ? WF_LINK_PROBABILITY : WF_LINK_IDENTITY;
 		fitted->rounds = (int) n;
 		fitted->time_limited = n < f->n_trees;

@@ -241,7 +241,7 @@ close_leaf(WfGrower *g, uint32_t node)
 	leaf->left = 0;
 	if (g->impurity == WF_IMPURITY_MOMENTS)
 	{
-		leaf->value = (float) (g->plan->center + (double) g->sums.moment / g->sums.weight / g->plan->scale);
+		leaf->value = (float) (g->plan->center - g->plan->base + (double) g->sums.moment / g->sums.weight / g->plan->scale);
 		return;
 	}
 	if (g->sums.pure)

@@ -94,7 +94,7 @@ add_leaf(WfOutOfBag *oob, uint32_t i, const WfGrownTree *tree, const WfGrownNode
 
 	oob->count[i]++;
 	if (k == 0)
-		sum[0] += llrint(((double) leaf->value - oob->plan->center) * oob->plan->scale * TARGET_UNIT);
+		sum[0] += llrint(((double) leaf->value + oob->plan->base - oob->plan->center) * oob->plan->scale * TARGET_UNIT);
 	else if (leaf->payload < k)
 	{
 		if (k > 2)

@@ -322,6 +322,39 @@ WF_TEST(failures_leave_cleanly)
 	}
 }
 
+/* Leaves are floats; the base keeps what they cannot. */
+WF_TEST(targets_far_from_zero_keep_their_digits)
+{
+	static const double offsets[] = {0, 1e9, -1e15};
+	double		score[3];
+
+	for (int c = 0; c < 3; c++)
+	{
+		Job			job;
+		WfEnsemble	e;
+		double		sum = 0;
+
+		job_begin(&job, 400, 4, 0, false);
+		for (uint32_t i = 0; i < job.made.data.n; i++)
+			job.made.data.target[i] += offsets[c];
+		WF_CHECK(job_train(&job, 1));
+		open_model(&job, &e);
+		WF_CHECK_EQ(e.base[0] != 0, offsets[c] != 0);
+		for (uint32_t i = 0; i < job.made.data.n; i++)
+		{
+			double		out;
+
+			wf_ensemble_score_bins(&e, job.made.data.rows + i * job.made.data.stride, &out);
+			sum += fabs(out - job.made.data.target[i]);
+		}
+		score[c] = sum / job.made.data.n;
+		test_host_end(&job.th);
+	}
+	WF_CHECK(score[0] > 0);
+	WF_CHECK_NEAR(score[1], score[0], 1e-3 * score[0]);
+	WF_CHECK_NEAR(score[2], score[0], 0.5 * score[0]);
+}
+
 WF_TEST(estimates_grow_with_the_data)
 {
 	Job			job;
