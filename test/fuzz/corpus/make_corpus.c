@@ -11,15 +11,31 @@
  */
 #include "fuzz_host.h"
 #include "model_maker.h"
+#include "sample.h"
 
+static void
+write_file(const char *folder, const char *name, const WfBytes *bytes)
+{
+	static const uint8_t mode = 1;	/* with a checksum that fits */
+	char		path[1024];
+	FILE	   *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "wb");
+	if (f == NULL || fwrite(&mode, 1, 1, f) != 1 ||
+		fwrite(bytes->data, 1, bytes->length, f) != bytes->length || fclose(f) != 0)
+	{
+		perror(path);
+		exit(1);
+	}
+}
+
+/* Random trees. */
 static void
 write_model(const char *folder, const char *name, Maker m, WfCalibration calibration)
 {
-	static const uint8_t mode = 1;	/* with a checksum that fits */
 	FuzzHost	fh;
 	WfBytes		bytes;
-	char		path[1024];
-	FILE	   *f;
 
 	fuzz_host_begin(&fh, (size_t) 1 << 30);
 	if (setjmp(fh.out) != 0)
@@ -29,14 +45,33 @@ write_model(const char *folder, const char *name, Maker m, WfCalibration calibra
 	}
 	maker_schema(&fh.host, &m);
 	bytes = maker_model(&fh.host, &m, calibration);
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	f = fopen(path, "wb");
-	if (f == NULL || fwrite(&mode, 1, 1, f) != 1 ||
-		fwrite(bytes.data, 1, bytes.length, f) != bytes.length || fclose(f) != 0)
+	write_file(folder, name, &bytes);
+	fuzz_host_end(&fh);
+}
+
+/* A trained model. */
+static void
+write_trained(const char *folder, const char *algorithm, int n_classes)
+{
+	FuzzHost	fh;
+	Sample		sample;
+	WfFitResult result;
+	WfTeam		team;
+	WfTeamShared shared;
+	char		name[64];
+
+	fuzz_host_begin(&fh, (size_t) 1 << 30);
+	if (setjmp(fh.out) != 0)
 	{
-		perror(path);
+		fprintf(stderr, "cannot train \"%s\"\n", algorithm);
 		exit(1);
 	}
+	wf_team_alone(&team, &shared, &fh.host);
+	sample_make(&sample, &fh.host, 60, n_classes, 1, (size_t) 1 << 30);
+	sample_spec(&fh.host, &sample, algorithm, "holdout");
+	wf_fit(&team, &sample.spec, &sample.input, &result);
+	snprintf(name, sizeof(name), "%s-%d", algorithm, n_classes);
+	write_file(folder, name, &result.artifact);
 	fuzz_host_end(&fh);
 }
 
@@ -71,5 +106,8 @@ main(int argc, char **argv)
 	m.categories = 0.1;
 	m.max_bins = 3;
 	write_model(argv[1], "wide", m, WF_CALIBRATE_NONE);
+	for (int n_classes = 0; n_classes <= 3; n_classes += n_classes ? 1 : 2)
+		for (int a = 0; a < wf_algorithm_count(); a++)
+			write_trained(argv[1], wf_algorithm_get(a)->name, n_classes);
 	return 0;
 }
