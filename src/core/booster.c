@@ -19,6 +19,8 @@
 /* Rows between the gradient pass and their histogram: a chunk of its kernel. */
 #define PIECE 2048
 #define POLL_ROWS 65536
+/* Records ahead whose margins are fetched: they lie anywhere. */
+#define PREFETCH 16
 #define SAMPLE_KEY UINT64_C(0x6d0f27bd8a2c9e35)
 /* Below this a largest gradient is no signal, and its inverse no float. */
 #define TINY_GRADIENT 1e-30
@@ -49,6 +51,13 @@ static inline int
 hessian_steps(const WfBooster *b)
 {
 	return (1 << b->grower->shape.hessian_bits) - 1;
+}
+
+/* Where a record's margin and gradient of class k stand beside the records. */
+static inline size_t
+beside(const WfBooster *b, const uint8_t *record, int k)
+{
+	return (size_t) wf_record_word(record, b->records.id_at) * (size_t) b->loss.n_outputs + (size_t) k;
 }
 
 /* Do rows differ in their hessians? */
@@ -183,7 +192,11 @@ batch_integers(const WfBooster *b, size_t first, size_t n, int k, double g_scale
 		const uint8_t *record = wf_record(r, first);
 
 		for (size_t i = 0; i < n; i++, record += r->stride)
-			gh[i] = b->gradients[(size_t) wf_record_word(record, r->id_at) * (size_t) b->loss.n_outputs + (size_t) k];
+		{
+			if (i + PREFETCH < n)
+				__builtin_prefetch(&b->gradients[beside(b, record + PREFETCH * r->stride, k)]);
+			gh[i] = b->gradients[beside(b, record, k)];
+		}
 		return;
 	}
 	batch_gradients(b, first, n, g, h);
@@ -350,7 +363,11 @@ add_value(WfBooster *b, size_t first, size_t n, int k, float value)
 	if (b->margins)
 	{
 		for (size_t i = 0; i < n; i++, record += r->stride)
-			b->margins[(size_t) wf_record_word(record, r->id_at) * (size_t) b->loss.n_outputs + (size_t) k] += value;
+		{
+			if (i + PREFETCH < n)
+				__builtin_prefetch(&b->margins[beside(b, record + PREFETCH * r->stride, k)], 1);
+			b->margins[beside(b, record, k)] += value;
+		}
 		return;
 	}
 	if (wf_loss_on_residual(&b->loss))
