@@ -137,7 +137,7 @@ wf_records_split(WfHost *host, const WfRecords *r, size_t begin, size_t n,
 {
 	uint8_t    *rows = wf_record(r, begin);
 
-	if (r->stride == 32)		/* twenty features: the common benchmark deserves constants */
+	if (r->stride == 32)		/* up to twenty features: constant offsets are worth a copy of the code */
 		return split_blocks(host, rows, n, 32, feature, left);
 	return split_blocks(host, rows, n, r->stride, feature, left);
 }
