@@ -3,10 +3,8 @@
  *	  Reading trees: verify a "TREE" section, decode nodes, and the plain
  *	  walk that every faster form must agree with.
  *
- * Preorder makes verification one scan: a split puts the place where its
- * right child must start on a stack, a leaf must end exactly where the top
- * of the stack says.  So each word is reached once, without recursion, and
- * the stack is never deeper than the tree.
+ * Preorder makes verification one scan with a stack of places where right
+ * children must start.  So each word is reached once, without recursion.
  *-------------------------------------------------------------------------
  */
 #include "core/tree.h"
@@ -28,9 +26,7 @@ typedef struct Verify
 {
 	WfHost	   *host;
 	const WfEnsemble *e;
-	/* one of these */
-	uint64_t   *stack;			/* where a right child starts | splits above it << 32 */
-	uint32_t   *places;			/* as many as the largest tree has words, and one */
+	uint32_t   *places;			/* a stack; room for as many as the largest tree has words, and one */
 } Verify;
 
 static void corrupt(WfHost *host, const char *what) __attribute__((noreturn));
@@ -130,17 +126,17 @@ verify_slots(WfHost *host, const WfEnsemble *e, const uint8_t *is_category)
 		corrupt(host, "bad slot");
 }
 
-/* Trees follow each other without gaps in every part; finds the largest and the deepest. */
-static void
-verify_directory(WfHost *host, const WfEnsemble *e, uint32_t *most_words, uint32_t *most_depth)
+/* Trees follow each other without gaps in every part; returns the words of the largest. */
+static uint32_t
+verify_directory(WfHost *host, const WfEnsemble *e)
 {
 	const WfEnsembleHeader *h = e->header;
 	uint64_t	words = 0;
 	uint64_t	splits = 0;
 	uint64_t	bitsets = 0;
 	uint64_t	floats = 0;
+	uint32_t	most = 0;
 
-	*most_words = *most_depth = 0;
 	for (uint32_t t = 0; t < h->n_trees; t++)
 	{
 		const WfTreeEntry *tree = &e->directory[t];
@@ -158,83 +154,66 @@ verify_directory(WfHost *host, const WfEnsemble *e, uint32_t *most_words, uint32
 		floats += tree->n_floats;
 		if (words > h->n_words || splits > h->n_splits || bitsets > h->n_bitsets || floats > h->n_floats)
 			corrupt(host, "bad directory of trees");
-		if (tree->depth > *most_depth)
-			*most_depth = tree->depth;
-		if (tree->n_words > *most_words)
-			*most_words = tree->n_words;
+		if (tree->n_words > most)
+			most = tree->n_words;
 	}
 	if (words != h->n_words || splits != h->n_splits || bitsets != h->n_bitsets || floats != h->n_floats)
 		corrupt(host, "bad directory of trees");
+	return most;
 }
 
-/* Any tree: every word, in preorder. */
+/*
+ * Any tree, in preorder: a split puts the place of its right child on a
+ * stack, and behind each leaf the place on the top must come.
+ */
 static bool
 tree_fits(const Verify *v, const WfTreeEntry *tree, uint32_t n_payloads)
 {
-	const WfEnsemble *e = v->e;
-	const uint32_t *words = e->words + tree->first_word;
-	bool		wide = e->header->wide;
+	const WfEnsembleHeader *h = v->e->header;
+	const uint8_t *slot_flags = v->e->slot_flags;
+	const uint32_t *words = v->e->words + tree->first_word;
 	uint32_t	n = tree->n_words;
 	uint32_t	at = 0;
 	uint32_t	top = 0;
-	uint32_t	depth = 0;
-	uint32_t	deepest = 0;
 	uint32_t	splits = 0;
-	uint32_t	checked = 0;
+	uint32_t	steps = 0;
 
-	for (;;)
+	while (at < n)
 	{
-		uint32_t	slot;
+		/* A node has three words at most; none behind the tree is read. */
+		uint32_t	node[3] = {words[at], n - at > 1 ? words[at + 1] : 0, n - at > 2 ? words[at + 2] : 0};
+		uint32_t	slot = node[0] & (h->wide ? 0xffff : 0xff);
+		bool		leaf = slot == (h->wide ? WF_NO_SLOT : WF_LEAF_BYTE);
 		WfWord		w;
 
-		if (at >= checked)
-		{
+		if (++steps % CHECK_WORDS == 0)
 			v->host->check(v->host);
-			checked = at + CHECK_WORDS;
-		}
-		/* Nothing is read beyond the tree: a split is followed by two more words at least. */
-		slot = words[at] & (wide ? 0xffff : 0xff);
-		if (slot == (wide ? WF_NO_SLOT : WF_LEAF_BYTE))
+		if (!leaf && slot >= h->n_slots)
+			return false;
+		w = wf_word_read(node, h->wide, slot_flags);
+		if (w.words > n - at)
+			return false;
+		if (leaf)
 		{
-			uint32_t	size = wide ? 2 : 1;
-
-			if (n - at < size)
-				break;
-			w = wf_word_read(words + at, wide, e->slot_flags);
-			if (w.payload >= n_payloads || (wide && w.bin != 0))
-				break;
-			at += size;
+			if (w.payload >= n_payloads || (h->wide && w.bin != 0))
+				return false;
+			at += w.words;
 			if (top == 0)
-				return at == n && splits == tree->n_splits && deepest == tree->depth;
-			top--;
-			if ((uint32_t) v->stack[top] != at || at >= n)
-				break;
-			depth = (uint32_t) (v->stack[top] >> 32);
-			continue;
+				return at == n && splits == tree->n_splits;
+			if (v->places[--top] != at)
+				return false;
 		}
-		if (slot >= e->header->n_slots || n - at < 4)
+		else
 		{
-			/* The smallest split with its two leaves has three words. */
-			if (slot >= e->header->n_slots || n - at < 3 || wide ||
-				(e->slot_flags[slot] & WF_SLOT_CATEGORY) || words[at] >> 16 == 0)
-				break;
+			bool		category = (slot_flags[slot] & WF_SLOT_CATEGORY) != 0;
+
+			if (w.skip <= w.words || w.skip >= n - at ||
+				(category ? w.bin != 0 || w.payload >= tree->n_bitsets : w.bin >= WF_MISSING_BIN))
+				return false;
+			v->places[top++] = at + w.skip;
+			at += w.words;
+			splits++;
 		}
-		w = wf_word_read(words + at, wide, e->slot_flags);
-		if (e->slot_flags[slot] & WF_SLOT_CATEGORY)
-		{
-			if (w.bin != 0 || w.payload >= tree->n_bitsets)
-				break;
-		}
-		else if (w.bin >= WF_MISSING_BIN)
-			break;
-		if (w.skip <= w.words || w.skip >= n - at || depth == tree->depth)
-			break;
-		depth++;
-		if (depth > deepest)
-			deepest = depth;
-		v->stack[top++] = (at + w.skip) | (uint64_t) depth << 32;
-		splits++;
-		at += w.words;
 	}
 	return false;
 }
@@ -467,16 +446,13 @@ verify_ratios(WfHost *host, const WfEnsemble *e)
 }
 
 static void
-verify_trees(Verify *v, uint32_t most_words, uint32_t most_depth)
+verify_trees(Verify *v, uint32_t most_words)
 {
 	const WfEnsembleHeader *h = v->e->header;
 	uint32_t	k = h->n_classes > 2 ? h->n_classes : 1;
 	bool		plain = !h->wide && !h->has_category;
 
-	if (plain)
-		v->places = wf_alloc(v->host, (size_t) most_words + 1, sizeof(uint32_t));
-	else
-		v->stack = wf_alloc(v->host, (size_t) most_depth + 1, sizeof(uint64_t));
+	v->places = wf_alloc(v->host, (size_t) most_words + 1, sizeof(uint32_t));
 	for (uint32_t t = 0; t < h->n_trees; t++)
 	{
 		const WfTreeEntry *tree = &v->e->directory[t];
@@ -492,7 +468,6 @@ verify_trees(Verify *v, uint32_t most_words, uint32_t most_depth)
 			corrupt(v->host, "bad node of a tree");
 	}
 	wf_release(v->host, v->places);
-	wf_release(v->host, v->stack);
 }
 
 void
@@ -503,7 +478,6 @@ wf_ensemble_open(WfHost *host, const void *section, size_t length,
 	const WfEnsembleHeader *h = section;
 	Verify		v = {.host = host, .e = out};
 	uint32_t	most_words;
-	uint32_t	most_depth;
 
 	if (length < sizeof(*h) || ((uintptr_t) section & 7) != 0)
 		corrupt(host, "the trees are cut off");
@@ -522,10 +496,10 @@ wf_ensemble_open(WfHost *host, const void *section, size_t length,
 	for (int o = 0; o < h->n_outputs; o++)
 		if (!isfinite(out->base[o]) || (h->leaf == WF_LEAF_CLASS && out->base[o] != 0))
 			corrupt(host, "bad base value of the trees");
-	verify_directory(host, out, &most_words, &most_depth);
+	most_words = verify_directory(host, out);
 	verify_floats(host, out);
 	verify_ratios(host, out);
-	verify_trees(&v, most_words, most_depth);
+	verify_trees(&v, most_words);
 }
 
 /* ---- the plain walk ---- */
