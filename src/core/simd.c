@@ -5,7 +5,7 @@
  */
 #include "core/simd.h"
 
-static WfSimd limit = WF_SIMD_AVX512;
+static WfSimd limit = WF_SIMD_AVX512_VBMI;
 static int	detected = -1;
 
 static int
@@ -16,7 +16,7 @@ detect(void)
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
 		__builtin_cpu_supports("bmi2"))
-		return WF_SIMD_AVX512;
+		return __builtin_cpu_supports("avx512vbmi") ? WF_SIMD_AVX512_VBMI : WF_SIMD_AVX512;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
 		return WF_SIMD_AVX2;
 #endif

@@ -13,17 +13,20 @@ typedef enum WfSimd
 {
 	WF_SIMD_SCALAR = 0,
 	WF_SIMD_AVX2 = 1,
-	WF_SIMD_AVX512 = 2			/* F, BW, DQ, VL */
+	WF_SIMD_AVX512 = 2,			/* F, BW, DQ, VL */
+	WF_SIMD_AVX512_VBMI = 3		/* the same and VBMI: permutes of bytes */
 } WfSimd;
 
 /* The best level of this processor, not above the limit set. */
 WfSimd		wf_simd(void);
-/* Cap the level (tests, a setting); WF_SIMD_AVX512 lifts the cap. */
+/* Cap the level (tests, a setting); WF_SIMD_AVX512_VBMI lifts the cap. */
 void		wf_simd_limit(WfSimd level);
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define WF_HAVE_X86_SIMD 1
 #define WF_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi,bmi2,popcnt,lzcnt")))
+#define WF_TARGET_AVX512_VBMI \
+	__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi,bmi2,popcnt,lzcnt")))
 #define WF_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt")))
 #endif
 

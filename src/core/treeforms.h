@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  * treeforms.h
  *	  The forms in which trees are evaluated; private to ensemble.c, trees.c,
- *	  walk.c, quick.c, floatnodes.c and shap.c.
+ *	  walk.c, quick.c, hops.c, floatnodes.c and shap.c.
  *
  * walk	packed words on slots of bins, many trees (or rows) side by side, so
  *		that their cache misses overlap.  Any ensemble.
  * quick	bit vectors as in QuickScorer (Lucchese et al. 2015) on floats, 16
  *		trees or 16 rows a vector.  AVX-512, value leaves, at most 64 leaves a
  *		tree, 128 number slots and 64 categories in use.
+ * hops	places of leaves as bytes, 64 trees or 64 rows a vector.  AVX-512 with
+ *		VBMI, value leaves, at most 256 leaves a tree, 128 slots in use, no
+ *		category splits.
  * floatnodes
  *		nodes of 8 bytes on floats, 8 trees side by side.  Small narrow
  *		ensembles with value leaves and without category splits.
@@ -120,6 +123,17 @@ WfQuick    *wf_quick_create(WfHost *host, const WfEnsemble *e, const WfShape *sh
 void		wf_quick_row(const WfQuick *quick, const float *x, double *sums);
 /* The same for n rows of d features; sums n × n_outputs. */
 void		wf_quick_rows(const WfQuick *quick, const float *x, size_t d, size_t n, double *sums);
+
+/* ---- hops.c ---- */
+
+typedef struct WfHops WfHops;
+
+/* The form, or NULL when it does not suit; at most "limit" bytes. */
+WfHops	   *wf_hops_create(WfHost *host, const WfEnsemble *e, const WfShape *shape, size_t limit);
+/* Add the leaves of all trees for one row of features. */
+void		wf_hops_row(const WfHops *hops, const float *x, double *sums);
+/* The same for n rows of d features; sums n × n_outputs. */
+void		wf_hops_rows(const WfHops *hops, const float *x, size_t d, size_t n, double *sums);
 
 /* ---- floatnodes.c ---- */
 

@@ -35,7 +35,8 @@ struct WfTrees
 	WfEnsemble	ensemble;
 	WfShape		shape;
 	SlotSource *sources;		/* by slot */
-	/* one of these, or neither: then the packed words are walked */
+	/* one of these, or none: then the packed words are walked */
+	WfHops	   *hops;
 	WfQuick    *quick;
 	WfFloatNodes *nodes;
 };
@@ -79,8 +80,10 @@ wf_trees_open(WfHost *host, const void *section, size_t length, const WfShape *s
 	trees->sources = make_sources(host, &trees->ensemble, shape);
 	/* Opening may take twice the model's length in all, and something for the smallest. */
 	limit = length + length / 2 + 16384;
-	trees->quick = wf_quick_create(host, &trees->ensemble, shape, limit);
-	if (trees->quick == NULL)
+	trees->hops = wf_hops_create(host, &trees->ensemble, shape, limit);
+	if (trees->hops == NULL)
+		trees->quick = wf_quick_create(host, &trees->ensemble, shape, limit);
+	if (trees->hops == NULL && trees->quick == NULL)
 		trees->nodes = wf_float_nodes_create(host, &trees->ensemble, shape, limit);
 	return trees;
 }
@@ -100,7 +103,7 @@ wf_trees_shape(const WfTrees *trees)
 const char *
 wf_trees_form(const WfTrees *trees)
 {
-	return trees->quick ? "bit vectors" : trees->nodes ? "float nodes" : "walk";
+	return trees->hops ? "byte vectors" : trees->quick ? "bit vectors" : trees->nodes ? "float nodes" : "walk";
 }
 
 /* ---- bins ---- */
@@ -230,7 +233,9 @@ wf_trees_predict(const void *opened, const float *x, double *out)
 	const WfEnsemble *e = &trees->ensemble;
 
 	begin(e, out);
-	if (trees->quick)
+	if (trees->hops)
+		wf_hops_row(trees->hops, x, out);
+	else if (trees->quick)
 		wf_quick_row(trees->quick, x, out);
 	else if (trees->nodes)
 		wf_float_nodes_row(trees->nodes, x, out);
@@ -262,7 +267,7 @@ wf_trees_predict_block(const void *opened, const float *x, size_t n, double *out
 
 	rows = rows < BLOCK_ROWS ? rows : BLOCK_ROWS;
 	/* Float nodes go side by side by trees, and few rows do not keep the lanes of one tree busy. */
-	if (!trees->quick && (trees->nodes || rows < 8 || n < 8))
+	if (!trees->hops && !trees->quick && (trees->nodes || rows < 8 || n < 8))
 	{
 		for (size_t i = 0; i < n; i++)
 			wf_trees_predict(trees, x + i * d, out + i * n_outputs);
@@ -270,10 +275,13 @@ wf_trees_predict_block(const void *opened, const float *x, size_t n, double *out
 	}
 	for (size_t i = 0; i < n; i++)
 		begin(e, out + i * n_outputs);
-	if (trees->quick)
+	if (trees->hops)
+		wf_hops_rows(trees->hops, x, d, n, out);
+	else if (trees->quick)
 		wf_quick_rows(trees->quick, x, d, n, out);
-	for (size_t i = 0; !trees->quick && i < n; i += rows)
-		walk_some(trees, x + i * d, n - i < rows ? n - i : rows, slots, out + i * n_outputs);
+	else
+		for (size_t i = 0; i < n; i += rows)
+			walk_some(trees, x + i * d, n - i < rows ? n - i : rows, slots, out + i * n_outputs);
 	for (size_t i = 0; i < n; i++)
 		end(e, out + i * n_outputs);
 }

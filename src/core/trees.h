@@ -26,7 +26,7 @@ void		wf_trees_explain(WfHost *host, const void *opened, const float *x, int out
 
 const WfEnsemble *wf_trees_ensemble(const WfTrees *trees);
 const WfShape *wf_trees_shape(const WfTrees *trees);
-/* The form that predicts: "bit vectors", "float nodes" or "walk". */
+/* The form that predicts: "byte vectors", "bit vectors", "float nodes" or "walk". */
 const char *wf_trees_form(const WfTrees *trees);
 /* Bins of a row of features. */
 void		wf_trees_bin_row(const WfTrees *trees, const float *x, uint8_t *bins);

@@ -14,7 +14,8 @@ shape_of(const Maker *m)
 		.is_category = m->is_category,.n_bins = m->n_bins,.first_cut = m->first_cut,.cuts = m->cuts};
 }
 
-static int forms_seen[3];
+static const char *const forms[] = {"byte vectors", "bit vectors", "float nodes", "walk"};
+static int forms_seen[4];
 
 static void
 compare(Maker *m, const WfTrees *trees, const float *x, const uint8_t *bins)
@@ -25,7 +26,8 @@ compare(Maker *m, const WfTrees *trees, const float *x, const uint8_t *bins)
 	double		truth[16];
 	double		out[16];
 
-	forms_seen[wf_trees_form(trees)[0] == 'b' ? 0 : wf_trees_form(trees)[0] == 'f' ? 1 : 2]++;
+	for (int i = 0; i < 4; i++)
+		forms_seen[i] += strcmp(wf_trees_form(trees), forms[i]) == 0;
 	wf_trees_predict_block(trees, x, ROWS, block);
 	for (int r = 0; r < ROWS; r++)
 	{
@@ -41,7 +43,7 @@ compare(Maker *m, const WfTrees *trees, const float *x, const uint8_t *bins)
 		WF_CHECK(memcmp(out, truth, sizeof(double) * n_out) == 0);
 	}
 	/* blocks of every small size */
-	for (size_t n = 0; n < 40; n++)
+	for (size_t n = 0; n < 100; n += n < 35 ? 1 : 9)
 	{
 		memset(block, 0, sizeof(double) * n * n_out);
 		wf_trees_predict_block(trees, x, n, block);
@@ -54,7 +56,17 @@ compare(Maker *m, const WfTrees *trees, const float *x, const uint8_t *bins)
 	free(block);
 }
 
-/* Returns whether the best level uses bit vectors. */
+/* Whether trees have the form "number" at a level, if the processor reaches it. */
+static bool
+has_form(const WfTrees *trees, WfSimd level, int number)
+{
+	return strcmp(wf_trees_form(trees), forms[number]) == 0 || wf_simd() < level;
+}
+
+/* Did the last call of all_forms() use byte vectors, where the processor has them? */
+static bool byte_vectors;
+
+/* Returns whether bit vectors are used where there are no byte vectors. */
 static bool
 all_forms(Maker m)
 {
@@ -73,17 +85,20 @@ all_forms(Maker m)
 	bins = wf_alloc(&th.host, ROWS * m.d, 1);
 	for (uint32_t r = 0; r < ROWS; r++)
 		maker_row(&m, x + r * m.d, bins + r * m.d);
-	for (int level = WF_SIMD_SCALAR; level <= WF_SIMD_AVX512; level++)
+	for (int level = WF_SIMD_SCALAR; level <= WF_SIMD_AVX512_VBMI; level++)
 	{
 		WfTrees    *trees;
 
 		wf_simd_limit((WfSimd) level);
 		trees = wf_trees_open(&th.host, section.data, section.length, &shape);
-		quick = strcmp(wf_trees_form(trees), "bit vectors") == 0;
+		if (level == WF_SIMD_AVX512)
+			quick = has_form(trees, WF_SIMD_AVX512, 1);
+		if (level == WF_SIMD_AVX512_VBMI)
+			byte_vectors = has_form(trees, WF_SIMD_AVX512_VBMI, 0);
 		compare(&m, trees, x, bins);
 	}
 	test_host_end(&th);
-	return quick || wf_simd() < WF_SIMD_AVX512;
+	return quick;
 }
 
 static const Maker boosting = {.seed = 21,.d = 10,.max_bins = 255,.missing = 0.5,
@@ -95,7 +110,38 @@ WF_TEST(boosting_by_number_of_values)
 
 	m.full = true;
 	for (m.d = 1; m.d < 120; m.d += m.d < 20 ? 3 : 17)
+	{
 		WF_CHECK_EQ(all_forms(m), m.d < 80);
+		WF_CHECK_EQ(byte_vectors, m.d < 80);
+	}
+}
+
+WF_TEST(boosting_by_number_of_trees)
+{
+	Maker		m = boosting;
+
+	m.d = 20;
+	for (m.n_trees = 1; m.n_trees < 400; m.n_trees += m.n_trees < 100 ? 21 : 64)
+	{
+		all_forms(m);
+		WF_CHECK(byte_vectors);
+	}
+}
+
+WF_TEST(boosting_of_larger_trees)
+{
+	Maker		m = boosting;
+
+	m.d = 20;
+	m.n_trees = 30;
+	m.full = true;
+	for (m.n_leaves = 100; m.n_leaves < 260; m.n_leaves += m.n_leaves == 250 ? 6 : m.n_leaves == 256 ? 1 : 50)
+	{
+		all_forms(m);
+		WF_CHECK_EQ(byte_vectors, m.n_leaves <= 256 || wf_simd() < WF_SIMD_AVX512_VBMI);
+		m.chain = !m.chain;
+		m.n_classes = m.n_classes ? 0 : 3;
+	}
 }
 
 WF_TEST(boosting_by_number_of_leaves)
@@ -239,7 +285,8 @@ WF_TEST(category_values_out_of_range)
 /* Last: the tests before it went through every form. */
 WF_TEST(all_forms_were_seen)
 {
-	WF_CHECK(forms_seen[0] > 0 || wf_simd() < WF_SIMD_AVX512);
-	WF_CHECK(forms_seen[1] > 0);
+	WF_CHECK(forms_seen[0] > 0 || wf_simd() < WF_SIMD_AVX512_VBMI);
+	WF_CHECK(forms_seen[1] > 0 || wf_simd() < WF_SIMD_AVX512);
 	WF_CHECK(forms_seen[2] > 0);
+	WF_CHECK(forms_seen[3] > 0);
 }
