@@ -5,12 +5,13 @@
  * SPI plans the query with parallel plans allowed and pushes the rows into a
  * DestReceiver of ours: nothing is materialised, and no row limit stands in
  * the way of workers.  SPI's read_only refuses writing statements but lets a
- * writing function through, so transaction_read_only is on while it runs.
+ * writing function through, so the transaction is read-only while it runs.
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
@@ -287,17 +288,35 @@ find_origins(Query *query, SourceReceiver *r)
 	}
 }
 
-/* Read-only, and the same order of rows for a table that nobody changes. */
-static int
+/* What was in force before the source ran. */
+typedef struct Before
+{
+	int			guc_level;
+	bool		read_only;
+} Before;
+
+/*
+ * Read-only, and the same order of rows for a table that nobody changes.  The
+ * variable is set itself: PostgreSQL 16 refuses to set transaction_read_only
+ * for a while.  An error on the way ends the (sub)transaction, which restores
+ * both.
+ */
+static Before
 enter_read_only(void)
 {
-	int			level = NewGUCNestLevel();
+	Before		before = {NewGUCNestLevel(), XactReadOnly};
 
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	XactReadOnly = true;
 	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	return level;
+	return before;
+}
+
+static void
+leave_read_only(Before before)
+{
+	AtEOXact_GUC(false, before.guc_level);
+	XactReadOnly = before.read_only;
 }
 
 void
@@ -319,7 +338,7 @@ wfml_source_read(const char *query, WfmlRowReader *reader)
 		.must_return_tuples = true,
 		.dest = &receiver.pub
 	};
-	int			level = enter_read_only();
+	Before		before = enter_read_only();
 	SPIPlanPtr	plan;
 	int			rc;
 
@@ -336,6 +355,5 @@ wfml_source_read(const char *query, WfmlRowReader *reader)
 		elog(ERROR, "could not run source: %s", SPI_result_code_string(rc));
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not leave SPI");
-	/* An error on the way ends the (sub)transaction, and that restores them too. */
-	AtEOXact_GUC(false, level);
+	leave_read_only(before);
 }

@@ -3,7 +3,7 @@
  *	  A training source (table, view or query) into a frame and a schema.
  *
  * The query is planned once with parallel plans allowed and run once, as the
- * current user, with transaction_read_only on; rows stream through a
+ * current user, in a read-only transaction; rows stream through a
  * DestReceiver straight into the frame.
  *-------------------------------------------------------------------------
  */
