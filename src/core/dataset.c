@@ -368,7 +368,8 @@ wf_dataset_free(WfTeam *team, WfDataset *data)
 		wf_team_free(team, data->fold);
 	if (data->weight)
 		wf_team_free(team, data->weight);
-	wf_team_free(team, data->hash);
+	if (data->hash)
+		wf_team_free(team, data->hash);
 	wf_team_free(team, data->n_bins);
 	wf_release(team->host, data->group);
 	wf_release(team->host, data->time);

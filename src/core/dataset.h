@@ -44,7 +44,7 @@ typedef struct WfDataset
 	uint16_t   *label;			/* classification: class 0..K-1; else NULL */
 	float	   *weight;			/* NULL when all are 1; class weights included */
 	uint8_t    *fold;			/* validation fold of each row, by wf_team_alloc (wf_fit), freed with the rest; NULL: none */
-	uint64_t   *hash;			/* upper 64 bits of the row hash */
+	uint64_t   *hash;			/* upper 64 bits of the row hash; NULL once folds are made (wf_fit) */
 	/* by row id, on rank 0 only and NULL when the frame has none */
 	uint64_t   *group;
 	double	   *time;

@@ -244,7 +244,7 @@ median_rounds(int *rounds, int n)
 	return rounds[n / 2];
 }
 
-/* Collective: assign folds. */
+/* Collective: assign folds; the hashes of the rows have then done their work. */
 static void
 make_folds(WfFit *fit)
 {
@@ -252,12 +252,18 @@ make_folds(WfFit *fit)
 
 	fit->n_folds = 0;
 	if (fit->spec->validation == WF_VALIDATE_NONE)
+	{
+		wf_team_free(fit->team, data->hash);
+		data->hash = NULL;
 		return;
+	}
 	data->fold = wf_team_alloc(fit->team, data->n, 1);
 	if (fit->team->rank == 0)
 		wf_validate_folds(fit->team->host, fit->spec, data, data->group, data->time,
 						  data->fold, &fit->n_folds);
 	wf_team_broadcast(fit->team, &fit->n_folds, sizeof(fit->n_folds));
+	wf_team_free(fit->team, data->hash);
+	data->hash = NULL;
 	fit->raw = wf_team_alloc(fit->team, wf_size_mul(fit->team->host, data->n, (size_t) fit->n_outputs), sizeof(double));
 }
 
