@@ -176,7 +176,7 @@ grid_of(const WfModel *model, uint32 feature, const Dependence *d, float *grid, 
 	return n;
 }
 
-/* The only feature of the column, or ERROR: a curve over several features at once has no meaning. */
+/* The first feature of the column: of a timestamp its hour, of a date its weekday. */
 static uint32
 feature_of(const WfModel *model, const char *model_name, const char *name)
 {
@@ -184,10 +184,9 @@ feature_of(const WfModel *model, const char *model_name, const char *name)
 	{
 		const WfColumnRecord *col = &model->columns[c];
 
-		if (strcmp(wf_model_string(model, col->name), name) != 0)
-			continue;
-		/* Of a time column the first part stands for it: the hour, or the weekday of a date. */
-		return col->first_feature;
+		/* An array column without elements has none. */
+		if (strcmp(wf_model_string(model, col->name), name) == 0 && col->n_features > 0)
+			return col->first_feature;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -231,6 +230,10 @@ wfml_partial_dependence(PG_FUNCTION_ARGS)
 				 errmsg("partial dependence needs a single output, but model \"%s\" has %u classes",
 						name, model->header->n_classes)));
 	wfml_score(&scorer, source);
+	if (d->n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("source \"%s\" returned no rows", source)));
 	points = grid_of(model, feature, d, grid, lengthof(grid));
 	values = palloc(sizeof(double) * DEPENDENCE_ROWS * (Size) wf_model_n_values(model));
 	for (int g = 0; g < points; g++)

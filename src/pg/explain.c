@@ -101,6 +101,8 @@ column_value(const WfModel *model, const WfColumnRecord *column, const float *x,
 	char	   *text;
 	const char *name = wf_model_string(model, column->name);
 
+	if (column->n_features == 0)
+		return pstrdup("(missing)");
 	for (uint32 f = top; f < column->first_feature + column->n_features; f++)
 		if (fabs(phi[f]) > fabs(phi[top]))
 			top = f;
