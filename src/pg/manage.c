@@ -210,6 +210,8 @@ drop_all(const char *name)
 	wfml_refuse_used_name("drop", name);
 	for (uint64 i = 0; i < n; i++)
 		wfml_refuse_used_version("drop", name, numbers[i], ids[i]);
+	/* The next model of this name may be somebody else's. */
+	wfml_execute("DELETE FROM wfml.evaluation WHERE model = $1", 1, types, values, NULL);
 	wfml_execute("DELETE FROM wfml.ml_model WHERE name = $1", 1, types, values, NULL);
 	wfml_execute("DELETE FROM wfml.registry WHERE name = $1", 1, types, values, NULL);
 }
