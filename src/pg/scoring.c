@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -43,7 +44,7 @@ flush(WfmlScorer *s)
 static void
 find_extra(WfmlScorer *s, TupleDesc desc)
 {
-	Oid			out;
+	Oid			convert;
 	bool		varlena;
 
 	s->extra_attno = 0;
@@ -59,8 +60,12 @@ find_extra(WfmlScorer *s, TupleDesc desc)
 				 errmsg("%s \"%s\" is not a column of the source", s->extra_role, s->extra_column),
 				 errhint("Name it in the argument \"%s\", or select it in the source.", s->extra_role)));
 	s->extra_type = getBaseType(TupleDescAttr(desc, s->extra_attno - 1)->atttypid);
-	getTypeOutputInfo(s->extra_type, &out, &varlena);
-	fmgr_info_cxt(out, &s->extra_out, s->context);
+	/* As labels are read in training: the cast, where it is not the output function. */
+	s->extra_has_cast = find_coercion_pathway(TEXTOID, s->extra_type, COERCION_EXPLICIT,
+											  &convert) == COERCION_PATH_FUNC;
+	if (!s->extra_has_cast)
+		getTypeOutputInfo(s->extra_type, &convert, &varlena);
+	fmgr_info_cxt(convert, &s->extra_convert, s->context);
 }
 
 static void
@@ -76,11 +81,9 @@ score_start(WfmlRowReader *reader, TupleDesc desc, const WfmlOrigin *origins)
 static char *
 extra_text(WfmlScorer *s, Datum value)
 {
-	if (s->extra_type == BOOLOID)
-		return pstrdup(DatumGetBool(value) ? "true" : "false");
-	if (s->extra_type == BPCHAROID)
-		return TextDatumGetCString(DirectFunctionCall1(rtrim1, value));
-	return OutputFunctionCall(&s->extra_out, value);
+	if (s->extra_has_cast)
+		return TextDatumGetCString(FunctionCall1(&s->extra_convert, value));
+	return OutputFunctionCall(&s->extra_convert, value);
 }
 
 static double
@@ -103,12 +106,7 @@ extra_number(WfmlScorer *s, Datum value)
 		case NUMERICOID:
 			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
 		case INTERVALOID:
-			{
-				Interval   *i = DatumGetIntervalP(value);
-
-				return (double) i->time / USECS_PER_SEC +
-					i->day * (double) SECS_PER_DAY + i->month * (30.0 * SECS_PER_DAY);
-			}
+			return wfml_interval_seconds(DatumGetIntervalP(value));
 		default:
 			return NAN;
 	}

@@ -43,7 +43,8 @@ struct WfmlScorer
 	struct WfmlRowMap *map;
 	int			extra_attno;
 	Oid			extra_type;
-	FmgrInfo	extra_out;
+	bool		extra_has_cast;
+	FmgrInfo	extra_convert;	/* cast to text, or output function */
 	float	   *x;
 	double	   *values;
 	char	  **extra;
