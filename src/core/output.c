@@ -54,8 +54,13 @@ link_classes(const WfOutputRule *rule, const double *raw, double *p)
 	}
 	else if (rule->link == WF_LINK_PROBABILITY)
 	{
+		double		sum = 0;
+
+		/* Stored as floats, so the sum is 1 only to seven digits. */
 		for (int c = 0; c < n; c++)
-			p[c] = raw[c];
+			sum += raw[c];
+		for (int c = 0; c < n; c++)
+			p[c] = raw[c] / sum;
 	}
 	else
 		softmax(raw, n, p);
