@@ -116,22 +116,29 @@ SELECT pg_catalog.pg_extension_config_dump('wfml.activation_seq_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wfml.evaluation', '');
 SELECT pg_catalog.pg_extension_config_dump('wfml.evaluation_seq_seq', '');
 
--- Every session hears of a change, also of one that replication applies.
+-- Every session hears of a change, also of one that logical replication
+-- applies, which fires no triggers of statements but TRUNCATE's.
 CREATE FUNCTION wfml.registry_changed() RETURNS trigger
 	LANGUAGE C VOLATILE
 	AS 'MODULE_PATHNAME', 'wfml_registry_changed';
 COMMENT ON FUNCTION wfml.registry_changed() IS 'trigger: tell all sessions that models changed';
 REVOKE ALL ON FUNCTION wfml.registry_changed() FROM PUBLIC;
 
-CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wfml.registry
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE ON wfml.registry
+	FOR EACH ROW EXECUTE FUNCTION wfml.registry_changed();
+CREATE TRIGGER registry_emptied AFTER TRUNCATE ON wfml.registry
 	FOR EACH STATEMENT EXECUTE FUNCTION wfml.registry_changed();
-ALTER TABLE wfml.registry ENABLE ALWAYS TRIGGER registry_changed;
-CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wfml.ml_model
+ALTER TABLE wfml.registry ENABLE ALWAYS TRIGGER registry_changed, ENABLE ALWAYS TRIGGER registry_emptied;
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE ON wfml.ml_model
+	FOR EACH ROW EXECUTE FUNCTION wfml.registry_changed();
+CREATE TRIGGER registry_emptied AFTER TRUNCATE ON wfml.ml_model
 	FOR EACH STATEMENT EXECUTE FUNCTION wfml.registry_changed();
-ALTER TABLE wfml.ml_model ENABLE ALWAYS TRIGGER registry_changed;
-CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wfml.model_grant
+ALTER TABLE wfml.ml_model ENABLE ALWAYS TRIGGER registry_changed, ENABLE ALWAYS TRIGGER registry_emptied;
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE ON wfml.model_grant
+	FOR EACH ROW EXECUTE FUNCTION wfml.registry_changed();
+CREATE TRIGGER registry_emptied AFTER TRUNCATE ON wfml.model_grant
 	FOR EACH STATEMENT EXECUTE FUNCTION wfml.registry_changed();
-ALTER TABLE wfml.model_grant ENABLE ALWAYS TRIGGER registry_changed;
+ALTER TABLE wfml.model_grant ENABLE ALWAYS TRIGGER registry_changed, ENABLE ALWAYS TRIGGER registry_emptied;
 
 -- ---- reading ----
 

@@ -3,8 +3,8 @@
  *	  wfml's own tables: their OIDs, when they changed, writing to them.
  *
  * The OIDs are looked up once and again after any change.  Changes are heard
- * through relcache invalidation, which statement triggers on registry, ml_model
- * and model_grant send (registry.sql): to others at commit, to ourselves at the end
+ * through relcache invalidation, which triggers on registry, ml_model and
+ * model_grant send (registry.sql): to others at commit, to ourselves at the end
  * of the command and when a subtransaction rolls back.  The callback may run
  * inside any lock acquisition, so it only counts.
  *-------------------------------------------------------------------------
@@ -110,7 +110,7 @@ wfml_generation(void)
 }
 
 /*
- * Statement trigger of registry, ml_model and model_grant: tell every session.
+ * Trigger of registry, ml_model and model_grant: tell every session.
  */
 Datum
 wfml_registry_changed(PG_FUNCTION_ARGS)
