@@ -21,7 +21,7 @@ def same_bytes(report):
     for table, target in sets.items():
         for algorithm, params in (("random_forest", {"trees": 20}), ("gradient_boosting", {}), ("linear", {})):
             found = {}
-            for what in ("0", "again", "1", "2", "4", "rewritten", "rewritten, 2"):
+            for what in ("0", "again 0", "1", "2", "4", "rewritten", "rewritten + 2"):
                 s = Session(workers=int(what[-1]) if what[-1].isdigit() else 0)
                 s.run(f"DROP TABLE IF EXISTS b_rows")
                 order = "ORDER BY md5(t::text)" if what.startswith("rewritten") else ""

@@ -50,7 +50,7 @@ def shapes(report):
         attempt(s, rows, "NaN, ±Infinity, all-NULL columns",
                 ["DROP TABLE IF EXISTS strange",
                  "CREATE TABLE strange AS SELECT CASE i % 5 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN '-Infinity' "
-                 "WHEN 3 THEN NULL ELSE i END::float8 AS a, NULL::float8 AS b, NULL::text AS c, (i % 10)::float8 AS d, "
+                 "WHEN 3 THEN NULL ELSE i::float8 END AS a, NULL::float8 AS b, NULL::text AS c, (i % 10)::float8 AS d, "
                  "(i % 10 + i % 5)::float8 AS y FROM generate_series(1, 10000) i"],
                 "strange", "y", algorithm=algorithm)
     attempt(s, rows, "target with NaN and Infinity", [], "SELECT d, a AS y FROM strange", "y")

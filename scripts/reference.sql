@@ -32,6 +32,7 @@ JOIN pg_depend e ON e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.de
 JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'wfml'
 JOIN pg_description d ON d.classoid = 'pg_proc'::regclass AND d.objoid = p.oid
 WHERE p.prokind IN ('f', 'p') AND p.prorettype <> 'trigger'::regtype
+  AND NOT EXISTS (SELECT 1 FROM pg_aggregate a WHERE p.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn))
   AND NOT (p.proargtypes::oid[] && ARRAY['jsonb'::regtype::oid, 'json'::regtype::oid]
            AND EXISTS (SELECT 1 FROM pg_proc o WHERE o.pronamespace = p.pronamespace AND o.proname = p.proname
                        AND o.proargtypes::oid[] && ARRAY['record'::regtype::oid]))
@@ -61,8 +62,9 @@ JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = c.oid 
 WHERE c.relnamespace = 'wfml'::regnamespace AND c.relkind = 'v' AND has_table_privilege('public', c.oid, 'SELECT')
 ORDER BY c.relname;
 
+LOAD 'wfml';
 SELECT '## Settings
 ';
 SELECT format(E'`%s` (%s%s)\n: %s%s\n', name, setting, CASE WHEN unit IS NOT NULL THEN ' ' || unit ELSE '' END, short_desc,
-              coalesce('. ' || extra_desc, ''))
+              coalesce(' ' || extra_desc, ''))
 FROM pg_settings WHERE name LIKE 'wfml.%' ORDER BY name;
