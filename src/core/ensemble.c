@@ -26,7 +26,7 @@ typedef struct Verify
 {
 	WfHost	   *host;
 	const WfEnsemble *e;
-	uint32_t   *places;			/* a stack; room for as many as the largest tree has words, and one */
+	uint32_t   *places;			/* room for twice as many as the largest tree has words, and one */
 } Verify;
 
 static void corrupt(WfHost *host, const char *what) __attribute__((noreturn));
@@ -303,34 +303,41 @@ glance(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
 
 /*
  * Does every right child start where its parent says?  Large forests are
- * opened at the first prediction of a session, so this goes backwards, as one
- * evaluates prefix notation: a leaf puts its place on a stack; a split finds
- * its left child on the top and below it its right one, and puts its own
- * place in their stead.  That waits for nothing and has no branch that
- * depends on the node.  Every word is a node here.
+ * opened at the first prediction of a session, so this waits for nothing and
+ * has no branch that depends on the node.  Count from the end, a leaf as 1
+ * and a split as -1: the count at a node is the number of whole subtrees from
+ * it to the end.  A split's right child has the same count as the split
+ * itself, and all nodes between them have larger ones.  So the place that had
+ * this count last, backwards, must be where the right child starts.  Every
+ * word is a node here.
  */
 static bool
-short_skips_fit(WfHost *host, const uint32_t *words, uint32_t n, uint32_t *stack)
+short_skips_fit(WfHost *host, const uint32_t *words, uint32_t n, uint32_t *places)
 {
+	/* by count, which may also be as low as -n while it is not known to be positive */
+	uint32_t   *place_of = places + n;
+	int32_t		count = 0;
+	int32_t		least = 0;		/* its sign: of all counts less one */
 	uint32_t	bad = 0;
-	uint32_t	top = 0;		/* number of the place on the top; 0: none, [0] is never used */
 
-	stack[0] = 0;
-	for (uint32_t at = n; at-- > 0;)
+	for (uint32_t end = n; end > 0;)
 	{
-		uint32_t	w = words[at];
-		uint32_t	split = (w & 0xff) != WF_LEAF_BYTE;
-		uint32_t	right = at + (w >> 16);
+		uint32_t	begin = end > CHECK_WORDS ? end - CHECK_WORDS : 0;
 
-		if (at % CHECK_WORDS == 0)
-			host->check(host);
-		if (top < 2 * split)
-			return false;
-		bad |= (stack[top - (top > 0)] ^ right) & (0 - split);
-		top += 1 - 2 * split;
-		stack[top] = at;
+		for (uint32_t at = end; at-- > begin;)
+		{
+			uint32_t	w = words[at];
+			uint32_t	split = 0 - (uint32_t) ((w & 0xff) != WF_LEAF_BYTE);
+
+			count += (int32_t) (split | 1);
+			bad |= (place_of[count] ^ (at + (w >> 16))) & split;
+			least |= count - 1;
+			place_of[count] = at;
+		}
+		host->check(host);
+		end = begin;
 	}
-	return !bad && top == 1;
+	return !bad && least >= 0 && count == 1;
 }
 
 /* The same where some words are skips, with all other checks. */
@@ -452,7 +459,7 @@ verify_trees(Verify *v, uint32_t most_words)
 	uint32_t	k = h->n_classes > 2 ? h->n_classes : 1;
 	bool		plain = !h->wide && !h->has_category;
 
-	v->places = wf_alloc(v->host, (size_t) most_words + 1, sizeof(uint32_t));
+	v->places = wf_alloc(v->host, 2 * (size_t) most_words + 1, sizeof(uint32_t));
 	for (uint32_t t = 0; t < h->n_trees; t++)
 	{
 		const WfTreeEntry *tree = &v->e->directory[t];
