@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -111,16 +112,32 @@ wfml_site_use_id(WfmlSite *site, int64 id)
 
 /* ---- the row ---- */
 
+/*
+ * Is it the row type that the map was made for?  A table's may have been
+ * altered by another session since; anonymous ones never change.
+ */
+static bool
+same_row_type(const WfmlSite *site, Oid type, int32 typmod)
+{
+	return type == site->type && typmod == site->typmod &&
+		(type == RECORDOID || site->type_entry->tupDesc_identifier == site->type_identifier);
+}
+
 static void
 record_features(WfmlSite *site, HeapTupleHeader row)
 {
 	Oid			type = HeapTupleHeaderGetTypeId(row);
 	int32		typmod = HeapTupleHeaderGetTypMod(row);
 
-	if (type != site->type || typmod != site->typmod)
+	if (!same_row_type(site, type, typmod))
 	{
 		site->type = InvalidOid;
 		site->rowmap = wfml_cache_rowmap(site->cached, site->resolved.name, type, typmod, site->context);
+		if (type != RECORDOID)
+		{
+			site->type_entry = lookup_type_cache(type, TYPECACHE_TUPDESC);
+			site->type_identifier = site->type_entry->tupDesc_identifier;
+		}
 		site->typmod = typmod;
 		site->type = type;
 	}

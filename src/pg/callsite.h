@@ -15,6 +15,7 @@
 
 #include "access/tupdesc.h"
 #include "fmgr.h"
+#include "utils/typcache.h"
 
 #include "pg/cache.h"
 #include "pg/registry.h"
@@ -53,6 +54,8 @@ typedef struct WfmlSite
 	/* maps of the input, valid for this resolution */
 	Oid			type;
 	int32		typmod;
+	TypeCacheEntry *type_entry; /* of a named type, and what its row looked like */
+	uint64		type_identifier;
 	WfmlRowMap *rowmap;
 	WfmlJsonMap *jsonmap;
 } WfmlSite;
