@@ -8,6 +8,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_authid.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -119,7 +120,7 @@ closest_models(const char *wanted, Oid user, Suggestion *best, bool *any)
 {
 	const WfmlTables *t = wfml_tables();
 	WfmlScan	scan;
-	int			length = Min(strlen(wanted), NAMEDATALEN - 1);
+	int			length = pg_mbcliplen(wanted, strlen(wanted), NAMEDATALEN - 1);
 	int			n = 0;
 
 	*any = false;
