@@ -16,6 +16,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 #include "pg/columns.h"
@@ -391,16 +392,23 @@ static void
 append_waiting(Loader *loader)
 {
 	TupleTableSlot *slot;
+	MemoryContext scratch;
+	MemoryContext old;
 
 	if (loader->waiting == NULL)
 		return;
 	slot = MakeSingleTupleTableSlot(loader->desc, &TTSOpsMinimalTuple);
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "wfml waiting row", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(scratch);
 	while (tuplestore_gettupleslot(loader->waiting, true, false, slot))
 	{
 		slot_getsomeattrs(slot, loader->max_attno);
 		append_row(loader, slot);
+		MemoryContextReset(scratch);
 		CHECK_FOR_INTERRUPTS();
 	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
 	ExecDropSingleTupleTableSlot(slot);
 	tuplestore_end(loader->waiting);
 	loader->waiting = NULL;
