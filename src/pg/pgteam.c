@@ -270,7 +270,8 @@ fit_together(int workers, WfHost *host, const WfSpec *spec, const WfFitInput *in
 
 	area = dsa_create(LWTRANCHE_PARALLEL_QUERY_DSA);
 	EnterParallelMode();
-	pcxt = CreateParallelContext("wfml", "wfml_parallel_main", workers);
+	/* The file that the leader runs, whatever dynamic_library_path finds. */
+	pcxt = CreateParallelContext("$libdir/wfml", "wfml_parallel_main", workers);
 	shm_toc_estimate_chunk(&pcxt->estimator, sizeof(TeamStamp));
 	shm_toc_estimate_chunk(&pcxt->estimator, sizeof(TeamControl) + 64);
 	shm_toc_estimate_keys(&pcxt->estimator, 2);
