@@ -121,11 +121,7 @@ build/fuzz/%.o: test/fuzz/%.c
 build/fuzz/fuzz_%: build/fuzz/fuzz_%.o $(FUZZ_OBJS)
 	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lm -lpthread
 
-# Real models to begin with.
-build/fuzz/make_corpus: build/fuzz/make_corpus.o $(FUZZ_OBJS)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -o $@ $^ -lm -lpthread
-
-fuzz-build: $(FUZZ_BINS) build/fuzz/make_corpus
+fuzz-build: $(FUZZ_BINS)
 
 -include $(wildcard build/fuzz/*.d build/fuzz/core/*.d)
 

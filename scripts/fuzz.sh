@@ -13,9 +13,10 @@ for source in test/fuzz/fuzz_*.c; do
 	number=$((number + 1))
 	corpus=build/fuzz/corpus/$name
 	mkdir -p "$corpus"
-	if [ "$name" = fuzz_model ]; then build/fuzz/make_corpus "$corpus"; fi
+	seeds=
+	if [ -d "test/fuzz/corpus/$name" ]; then seeds=test/fuzz/corpus/$name; fi
 	if [ -x "build/fuzz/$name" ] && timeout $((seconds + 120)) "build/fuzz/$name" -max_total_time="$seconds" \
-		-timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" "$corpus" </dev/null; then
+		-timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" "$corpus" $seeds </dev/null; then
 		echo "ok $number - $name"
 	else
 		echo "not ok $number - $name"
