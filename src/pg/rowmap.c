@@ -34,6 +34,7 @@ typedef struct MapItem
 	FastKind	fast;
 	AttrNumber	attno;
 	uint32_t	feature;		/* the only one of a fast column */
+	uint32_t	offset;			/* in a row's data, when the map is fixed */
 	const WfmlPlace *place;
 	WfmlConverter *converter;
 } MapItem;
@@ -43,6 +44,7 @@ struct WfmlRowMap
 	int			n;
 	MapItem    *items;
 	int			max_attno;
+	bool		fixed;			/* all are fast, and no column before the last has a variable length */
 	HeapTupleData tuple;		/* a row handed to wfml_rowmap_heap */
 	TupleTableSlot *slot;		/* it again, to be deformed no further than needed */
 	double	   *elements;		/* room for the longest vector */
@@ -127,6 +129,28 @@ report_missing(List *missing, const char *model_name, TupleDesc desc)
 			 : 0));
 }
 
+/* Where the columns are in rows without NULLs, if that is the same in all of them. */
+static void
+find_offsets(WfmlRowMap *map, TupleDesc desc)
+{
+	uint32_t	offset = 0;
+
+	map->fixed = true;
+	for (int i = 0; i < map->max_attno && map->fixed; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		map->fixed = attribute->attlen > 0;
+		offset = att_align_nominal(offset, attribute->attalign);
+		for (int j = 0; j < map->n; j++)
+			if (map->items[j].attno == i + 1)
+				map->items[j].offset = offset;
+		offset += attribute->attlen;
+	}
+	for (int j = 0; j < map->n; j++)
+		map->fixed &= map->items[j].fast != FAST_NONE;
+}
+
 WfmlRowMap *
 wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc, MemoryContext cxt)
 {
@@ -176,6 +200,7 @@ wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc,
 				 errmsg("input does not fit model \"%s\": column %s", model_name, wrong.data),
 				 errhint("Cast the columns to the types of the training source.")));
 	pfree(wrong.data);
+	find_offsets(map, desc);
 	old = MemoryContextSwitchTo(cxt);
 	/* With constraints: they hold the values of columns added after a row was made. */
 	map->slot = MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(desc), &TTSOpsHeapTuple);
@@ -274,6 +299,41 @@ map_value(WfmlRowMap *map, const MapItem *item, Datum value, float *x)
 	}
 }
 
+/* A number as a feature. */
+static inline float
+fast_number(FastKind kind, Datum value)
+{
+	switch (kind)
+	{
+		case FAST_INT4:
+			return (float) DatumGetInt32(value);
+		case FAST_INT8:
+			/* over double, as the converter of training goes */
+			return (float) (double) DatumGetInt64(value);
+		case FAST_FLOAT4:
+			return DatumGetFloat4(value);
+		default:
+			return (float) DatumGetFloat8(value);
+	}
+}
+
+/* The same from a row's data. */
+static inline float
+fast_number_at(FastKind kind, const char *at)
+{
+	switch (kind)
+	{
+		case FAST_INT4:
+			return (float) *(const int32 *) at;
+		case FAST_INT8:
+			return (float) (double) *(const int64 *) at;
+		case FAST_FLOAT4:
+			return *(const float4 *) at;
+		default:
+			return (float) *(const float8 *) at;
+	}
+}
+
 void
 wfml_rowmap_slot(WfmlRowMap *map, TupleTableSlot *slot, float *x)
 {
@@ -288,30 +348,29 @@ wfml_rowmap_slot(WfmlRowMap *map, TupleTableSlot *slot, float *x)
 			wfml_put_missing(item->place, x);
 			continue;
 		}
-		switch (item->fast)
-		{
-			case FAST_INT4:
-				x[item->feature] = (float) DatumGetInt32(value);
-				break;
-			case FAST_INT8:
-				/* over double, as the converter of training goes */
-				x[item->feature] = (float) (double) DatumGetInt64(value);
-				break;
-			case FAST_FLOAT4:
-				x[item->feature] = DatumGetFloat4(value);
-				break;
-			case FAST_FLOAT8:
-				x[item->feature] = (float) DatumGetFloat8(value);
-				break;
-			case FAST_NONE:
-				map_value(map, item, value, x);
-		}
+		if (item->fast != FAST_NONE)
+			x[item->feature] = fast_number(item->fast, value);
+		else
+			map_value(map, item, value, x);
 	}
 }
 
 void
 wfml_rowmap_heap(WfmlRowMap *map, HeapTupleHeader row, float *x)
 {
+	/* A row from before the last column was added has fewer than the type. */
+	if (map->fixed && (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= map->max_attno)
+	{
+		const char *data = (const char *) row + row->t_hoff;
+
+		for (int i = 0; i < map->n; i++)
+		{
+			const MapItem *item = &map->items[i];
+
+			x[item->feature] = fast_number_at(item->fast, data + item->offset);
+		}
+		return;
+	}
 	map->tuple.t_len = HeapTupleHeaderGetDatumLength(row);
 	ItemPointerSetInvalid(&map->tuple.t_self);
 	map->tuple.t_tableOid = InvalidOid;
