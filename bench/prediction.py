@@ -93,16 +93,19 @@ def a9(report):
     megabytes = s.value(size) / 1e6
     s.close()
     first, second, idle = [], [], []
-    for _ in range(7):
+    for _ in range(9):
         s = Session()
         s.run("SELECT * FROM c3_test LIMIT 1")
-        idle.append(s.timed("SELECT y FROM c3_test t LIMIT 1")[2])
-        first.append(s.timed("SELECT wfml.classify('a9', t) FROM (SELECT * FROM c3_test LIMIT 1) t")[2])
-        second.append(s.timed("SELECT wfml.classify('a9', t) FROM (SELECT * FROM c3_test LIMIT 1) t")[2])
+        idle.append(s.timed("SELECT y FROM c3_test t LIMIT 1")[1:])
+        first.append(s.timed("SELECT wfml.classify('a9', t) FROM (SELECT * FROM c3_test LIMIT 1) t")[1:])
+        second.append(s.timed("SELECT wfml.classify('a9', t) FROM (SELECT * FROM c3_test LIMIT 1) t")[1:])
         s.close()
-    ms = 1000 * statistics.median(first)
+
+    def row(name, runs):
+        return [name, *(f"{1000 * statistics.median(r[k] for r in runs):.2f}" for k in (0, 1)),
+                f"{1000 * min(r[1] for r in runs):.2f}"]
+    ms = 1000 * statistics.median(f[1] for f in first)
     report.table(f"A9 first prediction in a new session, forest of {megabytes:.0f} MB ({trees} trees)",
-                 ["", "ms"],
-                 [["first prediction", f"**{ms:.1f}**"], ["second", f"{1000 * statistics.median(second):.2f}"],
-                  ["a plain query", f"{1000 * statistics.median(idle):.2f}"]],
-                 f"Median of 7 sessions. Bar 100, goal 45: {verdict(ms, 100, 45, True)}.")
+                 ["", "CPU ms", "wall ms", "best wall ms"],
+                 [row("first prediction", first), row("second", second), row("a plain query", idle)],
+                 f"Medians of 9 sessions. Bar 100, goal 45 (wall): {verdict(ms, 100, 45, True)}.")
