@@ -314,12 +314,15 @@ glance(const uint32_t *words, uint32_t n, uint32_t n_slots, uint32_t n_payloads)
 static bool
 short_skips_fit(WfHost *host, const uint32_t *words, uint32_t n, uint32_t *places)
 {
-	/* by count, which may also be as low as -n while it is not known to be positive */
-	uint32_t   *place_of = places + n;
-	int32_t		count = 0;
-	int32_t		least = 0;		/* its sign: of all counts less one */
+	/*
+	 * By count.  It may also be as low as -n, but the split that brings it to
+	 * 0 finds a place there that is no right child's.
+	 */
+	uint32_t   *none = places + n;
+	uint32_t   *place = none;
 	uint32_t	bad = 0;
 
+	*none = 0;
 	for (uint32_t end = n; end > 0;)
 	{
 		uint32_t	begin = end > CHECK_WORDS ? end - CHECK_WORDS : 0;
@@ -327,17 +330,16 @@ short_skips_fit(WfHost *host, const uint32_t *words, uint32_t n, uint32_t *place
 		for (uint32_t at = end; at-- > begin;)
 		{
 			uint32_t	w = words[at];
-			uint32_t	split = 0 - (uint32_t) ((w & 0xff) != WF_LEAF_BYTE);
+			int64_t		split = ((int64_t) (w & 0xff) - WF_LEAF_BYTE) >> 63;	/* all bits, or none */
 
-			count += (int32_t) (split | 1);
-			bad |= (place_of[count] ^ (at + (w >> 16))) & split;
-			least |= count - 1;
-			place_of[count] = at;
+			place += split | 1;
+			bad |= (*place ^ (at + (w >> 16))) & (uint32_t) split;
+			*place = at;
 		}
 		host->check(host);
 		end = begin;
 	}
-	return !bad && least >= 0 && count == 1;
+	return !bad && place == none + 1;
 }
 
 /* The same where some words are skips, with all other checks. */
