@@ -281,10 +281,11 @@ apply_features(WfmlColumns *columns, List *features, HTAB *names, TupleDesc desc
 			missing = lappend(missing, (void *) name);
 			continue;
 		}
-		if (i == columns->target)
+		if (i == columns->target || i == columns->weight || i == columns->group)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("target column \"%s\" cannot be a feature", name)));
+					 errmsg("%s column \"%s\" cannot be a feature",
+							i == columns->target ? "target" : i == columns->weight ? "weight" : "group", name)));
 		if (column->by_user)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_COLUMN),
@@ -366,6 +367,11 @@ wfml_columns_decide(const WfmlSourceRequest *request, TupleDesc desc, const Wfml
 	columns->weight = find_role(names, desc, request->weight_column, "weight");
 	columns->group = find_role(names, desc, request->group_column, "group");
 	columns->time = find_role(names, desc, request->time_column, "time");
+	if (columns->target >= 0 && (columns->target == columns->weight || columns->target == columns->group))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("target column \"%s\" cannot be the %s column", columns->column[columns->target].name,
+						columns->target == columns->weight ? "weight" : "group")));
 	if (columns->target >= 0)
 		leave_out(&columns->column[columns->target], WF_LEFT_ROLE, "target");
 	if (request->features != NIL)
