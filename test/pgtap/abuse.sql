@@ -85,10 +85,13 @@ CREATE OPERATOR evil.= (PROCEDURE = evil.eq, LEFTARG = text, RIGHTARG = text);
 CREATE TABLE evil.registry (name text);
 CREATE TABLE evil.ml_model (name text);
 SET LOCAL search_path = evil, public, pg_catalog;
-SELECT is(public.total(), public.truth(), 'a hostile search_path changes no prediction');
-SELECT is(public.learn('linear'), 3, 'nor a training');
-SELECT is((SELECT count(*) FROM wfml.versions WHERE name OPERATOR(pg_catalog.=) 'abused'), 3::bigint, 'nor a view');
+SELECT public.total() AS total, public.truth() AS truth \gset
+SELECT public.learn('linear') AS version \gset
+SELECT count(*) AS versions FROM wfml.versions WHERE name OPERATOR(pg_catalog.=) 'abused' \gset
 SET LOCAL search_path = public;
+SELECT is(:total, :truth, 'a hostile search_path changes no prediction');
+SELECT is(:version, 3, 'nor a training');
+SELECT is(:versions, 3, 'nor a view');
 SELECT is((SELECT count(*) FROM evil.registry) + (SELECT count(*) FROM evil.ml_model), 0::bigint);
 
 -- ---- places ----
