@@ -6,6 +6,7 @@
 SET client_min_messages = error;
 BEGIN;
 SET LOCAL max_parallel_maintenance_workers = 0;
+SET LOCAL jit = off;
 
 -- Even and normal deviates that are the same everywhere.
 CREATE FUNCTION u(i int, k int) RETURNS float8 IMMUTABLE LANGUAGE sql AS $$
