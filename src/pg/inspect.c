@@ -9,7 +9,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
@@ -20,6 +19,7 @@
 #include "pg/forecast.h"
 #include "pg/input.h"
 #include "pg/pghost.h"
+#include "pg/settings.h"
 #include "pg/source.h"
 #include "pg/trainspec.h"
 
@@ -230,30 +230,13 @@ put_forecast(const Inspection *in)
 
 /* ---- the call ---- */
 
-static List *
-names_argument(FunctionCallInfo fcinfo, int i)
-{
-	List	   *names = NIL;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n;
-
-	if (PG_ARGISNULL(i))
-		return NIL;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
-	for (int e = 0; e < n; e++)
-		if (!nulls[e])
-			names = lappend(names, TextDatumGetCString(elements[e]));
-	return names;
-}
-
 static WfmlSource *
 load(FunctionCallInfo fcinfo, WfHost *host, const WfSpec *spec)
 {
 	WfmlSourceRequest request = {
 		.source = wfml_argument_text(fcinfo, 0, "source"),
 		.target = wfml_argument_text_or_null(fcinfo, 1),
-		.features = names_argument(fcinfo, 4),
+		.features = wfml_argument_names(fcinfo, 4, "features"),
 		.task = wfml_task_parse(wfml_argument_text_or_null(fcinfo, 5)),
 		.positive = wfml_spec_column(spec, "positive"),
 		.weight_column = wfml_spec_column(spec, "weight_column"),
@@ -283,6 +266,7 @@ wfml_inspect(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	old = MemoryContextSwitchTo(context);
 	in.host = wfml_host_create(context);
+	wfml_host_limit(in.host, (size_t) wfml_max_training_memory * 1024, "wfml.max_training_memory");
 	started = in.host->now(in.host);
 	wfml_spec_parse(in.host, wfml_argument_text(fcinfo, 2, "algorithm"),
 					PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), &spec);

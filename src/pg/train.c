@@ -12,10 +12,8 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -44,33 +42,6 @@ typedef struct TrainCall
 	bool		activate;
 } TrainCall;
 
-static List *
-names_argument(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	List	   *names = NIL;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n;
-
-	if (PG_ARGISNULL(i))
-		return NIL;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
-	for (int e = 0; e < n; e++)
-	{
-		if (nulls[e])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not contain nulls", name)));
-		names = lappend(names, TextDatumGetCString(elements[e]));
-	}
-	if (names == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be empty", name),
-				 errhint("Leave it out to use every suitable column.")));
-	return names;
-}
-
 static void
 read_call(FunctionCallInfo fcinfo, TrainCall *call)
 {
@@ -79,7 +50,7 @@ read_call(FunctionCallInfo fcinfo, TrainCall *call)
 	call->source = wfml_argument_text(fcinfo, 2, "source");
 	call->target = wfml_argument_text_or_null(fcinfo, 3);
 	call->params = PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4);
-	call->features = names_argument(fcinfo, 5, "features");
+	call->features = wfml_argument_names(fcinfo, 5, "features");
 	call->task = wfml_argument_text_or_null(fcinfo, 6);
 	call->activate = PG_ARGISNULL(7) ? true : PG_GETARG_BOOL(7);
 }
