@@ -97,7 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		h->length = length;
 		h->crc = wf_crc32c(0, bytes + 16, length - 16);
 	}
-	wf_simd_limit(data[0] & 2 ? WF_SIMD_SCALAR : WF_SIMD_AVX512);
+	wf_simd_limit(data[0] & 2 ? WF_SIMD_SCALAR : data[0] & 4 ? WF_SIMD_AVX512 : WF_SIMD_AVX512_VBMI);
 
 	/* Opening must do with twice the input; what comes after may be refused memory. */
 	fuzz_host_begin(&fh, 2 * length + 65536);
