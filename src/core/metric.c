@@ -140,7 +140,7 @@ wf_ece(const uint16_t *label, const double *p, const float *w, size_t n, int n_c
 	for (size_t i = 0; i < n; i++)
 	{
 		const double *pi = p + i * (size_t) n_classes;
-		int			c = top_class(pi, n_classes);
+		int			c = n_classes == 2 ? 1 : top_class(pi, n_classes);
 		int			bin = pi[c] >= 1 ? bins - 1 : pi[c] > 0 ? (int) (pi[c] * bins) : 0;
 		double		wi = weight_of(w, i);
 

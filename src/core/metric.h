@@ -30,7 +30,10 @@ double		wf_average_precision(WfHost *host, const uint8_t *positive, const double
  * is relevant.
  */
 double		wf_ndcg(WfHost *host, const double *relevance, const int64_t *rank, size_t n, int64_t k);
-/* Expected calibration error of the top probability over equal-width bins. */
+/*
+ * Expected calibration error over equal-width bins: of P(class 1) with two
+ * classes, of the top probability with more.
+ */
 double		wf_ece(const uint16_t *label, const double *p, const float *w, size_t n, int n_classes, int bins);
 
 /* ---- from counts and sums, as aggregates gather them ---- */

@@ -129,10 +129,9 @@ SELECT is((SELECT string_agg(format('%s %s is %s', m.metric, m.value, e.value), 
 FROM late;
 
 CREATE TABLE answers AS SELECT u.*, wfml.predict('y_random_forest', u) AS q, wfml.classify('y_random_forest', u) AS l, wfml.predict('r_random_forest', u) AS v FROM unseen u;
--- evaluate()'s ece is that of the label given.
 SELECT cmp_ok(abs(score('y_random_forest', metric) - value), '<', 1e-9::float8, 'the aggregate says what evaluate() says: ' || metric)
 FROM (SELECT wfml.accuracy(y::text, l) AS accuracy, wfml.auc(y, q) AS auc, wfml.log_loss(y, q) AS log_loss, wfml.brier(y, q) AS brier,
-             wfml.average_precision(y, q) AS average_precision, wfml.f1_score(y::text, l) AS macro_f1, wfml.ece(y::text = l, greatest(q, 1 - q)) AS ece FROM answers) s,
+             wfml.average_precision(y, q) AS average_precision, wfml.f1_score(y::text, l) AS macro_f1, wfml.ece(y, q) AS ece FROM answers) s,
      LATERAL (VALUES ('accuracy', accuracy), ('auc', auc), ('log_loss', log_loss), ('brier', brier), ('average_precision', average_precision), ('macro_f1', macro_f1), ('ece', ece)) v(metric, value);
 SELECT cmp_ok(abs(score('r_random_forest', metric) - value), '<', 1e-9::float8, 'the aggregate says what evaluate() says: ' || metric)
 FROM (SELECT wfml.r2(r, v) AS r2, wfml.mae(r, v) AS mae, wfml.rmse(r, v) AS rmse FROM answers) s,
