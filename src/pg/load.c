@@ -452,7 +452,7 @@ check_rows(const Loader *loader)
 {
 	if (loader->n_rows == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA),
+				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("source \"%s\" returned no rows", loader->request->source)));
 	if (loader->source->null_targets == loader->n_rows)
 		ereport(ERROR,

@@ -4,7 +4,7 @@
 \set QUIET 1
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(8);
+SELECT plan(9);
 
 CREATE TABLE shop AS
     SELECT i % 3 AS kind, CASE WHEN i % 3 = 0 THEN 'cat' || i % 4 ELSE 'dog' END AS pet, i % 20 AS x, i % 20 >= 10 AS y
@@ -17,6 +17,8 @@ PREPARE nothing AS SELECT * FROM wfml.partial_dependence('shop', 'pet', 'SELECT 
 SELECT throws_ok('nothing', 'P0002', NULL, 'partial_dependence() of no rows');
 PREPARE measured AS SELECT * FROM wfml.evaluate('shop', 'SELECT * FROM shop WHERE false');
 SELECT throws_ok('measured', 'P0002', NULL, 'evaluate() of no rows');
+PREPARE trained AS SELECT * FROM wfml.train('none', 'random_forest', 'SELECT * FROM shop WHERE false', 'y');
+SELECT throws_ok('trained', 'P0002', NULL, 'train() of no rows');
 
 -- ---- targets are read as in training ----
 
