@@ -61,7 +61,7 @@ def main(names):
     if os.path.exists(peers) and not os.environ.get("BENCH_KEEP_PEERS"):
         os.remove(peers)
     s = Session()
-    s.run("CREATE EXTENSION wfml")
+    s.run("CREATE EXTENSION IF NOT EXISTS wfml")
     s.close()
     report = Report()
     for name in names or BENCHES:
