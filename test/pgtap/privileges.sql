@@ -196,7 +196,10 @@ SELECT is(try('wfml_member', format('SELECT wfml.reassign_models(%L, %L)', curre
 SELECT is(try(current_user, format('SELECT wfml.reassign_models(%L, %L)', current_setting('test.owner'), 'wfml_member')), '1', 'so he does');
 SELECT is(try('wfml_member', query), 'true', 'new owner: ' || query) FROM uses LIMIT 2;
 SELECT is(try('wfml_grantee', query), 'true', 'grants came along: ' || query) FROM uses LIMIT 2;
-SELECT is(try('wfml_member', $$SELECT wfml.drop_model('secret')$$), '', 'and may drop it');
+SET ROLE wfml_stranger;
+CREATE FUNCTION pg_temp.in_the_way(jsonb) RETURNS float8 LANGUAGE sql BEGIN ATOMIC SELECT wfml.predict('secret', $1); END;
+RESET ROLE;
+SELECT is(try('wfml_member', $$SELECT wfml.drop_model('secret')$$), '', 'and may drop it, whatever strangers write');
 
 SELECT * FROM finish();
 ROLLBACK;
