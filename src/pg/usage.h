@@ -14,7 +14,8 @@
 /*
  * ERROR 2BP01 naming what uses the version: by id in an index, column default,
  * constraint or function, or as name@version in a function with a BEGIN
- * ATOMIC body.  action: "drop" or "retire".  Between wfml_write_begin and _end.
+ * ATOMIC body.  Objects whose owner may not use the model do not count.
+ * action: "drop" or "retire".  Between wfml_write_begin and _end.
  */
 extern void wfml_refuse_used_version(const char *action, const char *name, int32 version, int64 id);
 
