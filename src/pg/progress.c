@@ -11,6 +11,7 @@
  */
 #include "pg/compat.h"
 
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -19,6 +20,7 @@
 #include "storage/shmem.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -45,14 +47,13 @@ static ProgressSlot *mine = NULL;
 
 static const char *const phase_name[] = {"reading rows", "preparing", "validating", "training", "writing"};
 
-static void
-attach_slots(void)
+/* The segment, made by whoever comes first; an ERROR when there is no room for it. */
+static ProgressSlot *
+open_segment(void)
 {
 	bool		found;
 	ProgressSlot *all;
 
-	if (slots)
-		return;
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	all = ShmemInitStruct(PROGRESS_SEGMENT, PROGRESS_SLOTS * sizeof(ProgressSlot), &found);
 	if (!found)
@@ -65,7 +66,39 @@ attach_slots(void)
 		}
 	}
 	LWLockRelease(AddinShmemInitLock);
-	slots = all;
+	return all;
+}
+
+/*
+ * Find the slots once a session.  Where other add-ins have used up the slack
+ * in shared memory, training goes on unseen; hence the subtransaction.
+ */
+static bool
+attach_slots(void)
+{
+	static bool tried = false;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (slots || tried)
+		return slots != NULL;
+	tried = true;
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		slots = open_segment();
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return slots != NULL;
 }
 
 static void
@@ -95,7 +128,8 @@ wfml_progress_begin(const char *model, const char *algorithm, MemoryContext cont
 	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(*callback));
 	ProgressSlot *slot = NULL;
 
-	attach_slots();
+	if (!attach_slots())
+		return;
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	for (int i = 0; i < PROGRESS_SLOTS && slot == NULL; i++)
 		if (slots[i].pid == 0)
@@ -147,7 +181,8 @@ wfml_training_progress(PG_FUNCTION_ARGS)
 	bool		see_all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 
 	InitMaterializedSRF(fcinfo, 0);
-	attach_slots();
+	if (!attach_slots())
+		return (Datum) 0;
 	LWLockAcquire(AddinShmemInitLock, LW_SHARED);
 	memcpy(copy, slots, sizeof(copy));
 	LWLockRelease(AddinShmemInitLock);

@@ -4,7 +4,7 @@ CREATE FUNCTION wfml.training_progress_rows(
 	OUT pid integer, OUT role regrole, OUT model text, OUT algorithm text, OUT phase text,
 	OUT done bigint, OUT total bigint, OUT started_at timestamptz)
 	RETURNS SETOF record
-	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_training_progress';
 COMMENT ON FUNCTION wfml.training_progress_rows() IS
 	'rows of the view wfml.training_progress that the caller may see';

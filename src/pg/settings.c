@@ -19,7 +19,7 @@ wfml_settings_define(void)
 {
 	DefineCustomIntVariable("wfml.max_training_memory",
 							"Memory that one training may use.",
-							"Raw values beyond maintenance_work_mem are spooled to disk; this limits the rest.",
+							"It holds for what the members of a training share, and for each member's own. Raw values beyond maintenance_work_mem are spooled to disk.",
 							&wfml_max_training_memory, 1024 * 1024, 1024, INT_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("wfml.max_model_size",

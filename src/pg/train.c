@@ -144,7 +144,9 @@ arguments_json(const TrainCall *call, const char *stored_source)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, "{\"source\": ");
+	appendStringInfoString(&buf, "{\"algorithm\": ");
+	escape_json(&buf, call->algorithm);
+	appendStringInfoString(&buf, ", \"source\": ");
 	escape_json(&buf, stored_source);
 	if (call->target)
 	{
@@ -155,6 +157,19 @@ arguments_json(const TrainCall *call, const char *stored_source)
 	{
 		appendStringInfoString(&buf, ", \"task\": ");
 		escape_json(&buf, call->task);
+	}
+	if (call->features)
+	{
+		ListCell   *cell;
+
+		appendStringInfoString(&buf, ", \"features\": [");
+		foreach(cell, call->features)
+		{
+			if (foreach_current_index(cell) > 0)
+				appendStringInfoString(&buf, ", ");
+			escape_json(&buf, lfirst(cell));
+		}
+		appendStringInfoChar(&buf, ']');
 	}
 	appendStringInfoString(&buf, ", \"params\": ");
 	if (call->params)
@@ -256,7 +271,6 @@ wfml_train(PG_FUNCTION_ARGS)
 	Datum		row;
 
 	PreventCommandIfReadOnly("wfml.train()");
-	PreventCommandDuringRecovery("wfml.train()");
 	read_call(fcinfo, &call);
 	wfml_check_model_name(call.model);
 	wfml_check_may_train(call.model);

@@ -206,7 +206,7 @@ wfml_scores_json(const WfFitResult *result)
 
 PG_FUNCTION_INFO_V1(wfml_algorithm_rows);
 
-/* wfml.algorithm_rows() → (algorithm, tasks text[], description) */
+/* wfml.algorithm_rows() → (algorithm, tasks, description) */
 Datum
 wfml_algorithm_rows(PG_FUNCTION_ARGS)
 {
