@@ -50,25 +50,14 @@ look_at_column(const WfCellBlock *block, int c, WfCellColumn *state)
 	}
 }
 
-/* No more rows for the last block: take its summary, and spool it if memory is short. */
 static void
-close_block(WfFrame *frame)
+spool_block(WfFrame *frame, WfCellBlock *block)
 {
 	WfHost	   *host = frame->host;
-	WfCellBlock *block;
-	size_t		bytes;
+	size_t		bytes = block_bytes(host, block);
 
-	if (frame->n_blocks == 0)
+	if (block->cells == NULL || bytes == 0)
 		return;
-	block = &frame->blocks[frame->n_blocks - 1];
-	for (int c = 0; c < block->n_columns; c++)
-		look_at_column(block, c, &frame->columns[c]);
-	frame->open = NULL;
-	bytes = block_bytes(host, block);
-	if (frame->cell_bytes <= frame->memory_limit || bytes == 0)
-		return;
-	if (frame->spool == NULL)
-		frame->spool = host->spool_open(host);
 	block->spool_at = frame->spool_size;
 	host->spool_append(host, frame->spool, block->cells, bytes);
 	frame->spool_size += bytes;
@@ -77,6 +66,32 @@ close_block(WfFrame *frame)
 	frame->spare_bytes = bytes;
 	frame->cell_bytes -= bytes;
 	block->cells = NULL;
+}
+
+/*
+ * No more rows for the last block: take its summary.  Once cells do not fit in
+ * memory all of them are spooled, since what is built from them needs the
+ * memory more.
+ */
+static void
+close_block(WfFrame *frame)
+{
+	WfCellBlock *block;
+
+	if (frame->n_blocks == 0)
+		return;
+	block = &frame->blocks[frame->n_blocks - 1];
+	for (int c = 0; c < block->n_columns; c++)
+		look_at_column(block, c, &frame->columns[c]);
+	frame->open = NULL;
+	if (frame->spool)
+		spool_block(frame, block);
+	else if (frame->cell_bytes > frame->memory_limit)
+	{
+		frame->spool = frame->host->spool_open(frame->host);
+		for (uint32_t i = 0; i < frame->n_blocks; i++)
+			spool_block(frame, &frame->blocks[i]);
+	}
 }
 
 WfCellBlock *
