@@ -104,7 +104,6 @@ fill_hashes(WfHost *host, WfFrame *frame, const uint32_t *rank, WfDataset *data)
 		if ((row & (CHECK_EVERY - 1)) == 0)
 			host->check(host);
 	}
-	wf_frame_drop_hashes(frame);
 }
 
 static void
@@ -294,7 +293,6 @@ alloc_small(WfTeam *team, WfDataset *data, bool weighted)
 	data->is_category = by_feature + p.is_category;
 	data->has_missing = by_feature + p.has_missing;
 	data->monotone = (int8_t *) (by_feature + p.monotone);
-	data->hash = wf_team_alloc(team, data->n, sizeof(uint64_t));
 	if (weighted)
 		data->weight = wf_team_alloc(team, data->n, sizeof(float));
 }
@@ -302,7 +300,8 @@ alloc_small(WfTeam *team, WfDataset *data, bool weighted)
 WfDataset *
 wf_dataset_build(WfTeam *team, WfSchema *schema, WfFrame *frame,
 				 WfLayout layout, size_t payload, int max_bins,
-				 const uint16_t *class_of_code, int n_classes, const double *class_weight)
+				 const uint16_t *class_of_code, int n_classes, const double *class_weight,
+				 bool with_hash)
 {
 	WfHost	   *host = team->host;
 	bool		leads = team->rank == 0;
@@ -323,9 +322,14 @@ wf_dataset_build(WfTeam *team, WfSchema *schema, WfFrame *frame,
 
 	alloc_small(team, data, plan.weighted);
 	if (leads)
-	{
 		rank = wf_frame_ranks(frame);
-		fill_hashes(host, frame, rank, data);
+	if (with_hash)
+		data->hash = wf_team_alloc(team, data->n, sizeof(uint64_t));
+	if (leads)
+	{
+		if (with_hash)
+			fill_hashes(host, frame, rank, data);
+		wf_frame_drop_hashes(frame);
 	}
 	if (n_classes > 0)
 		data->label = wf_team_alloc(team, data->n, sizeof(uint16_t));

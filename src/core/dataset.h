@@ -44,7 +44,7 @@ typedef struct WfDataset
 	uint16_t   *label;			/* classification: class 0..K-1; else NULL */
 	float	   *weight;			/* NULL when all are 1; class weights included */
 	uint8_t    *fold;			/* validation fold of each row, by wf_team_alloc (wf_fit), freed with the rest; NULL: none */
-	uint64_t   *hash;			/* upper 64 bits of the row hash; NULL once folds are made (wf_fit) */
+	uint64_t   *hash;			/* upper 64 bits of the row hash; NULL unless asked for, and once folds are made (wf_fit) */
 	/* by row id, on rank 0 only and NULL when the frame has none */
 	uint64_t   *group;
 	double	   *time;
@@ -71,7 +71,7 @@ typedef struct WfDataset
 WfDataset  *wf_dataset_build(WfTeam *team, WfSchema *schema, WfFrame *frame,
 							 WfLayout layout, size_t payload, int max_bins,
 							 const uint16_t *class_of_code, int n_classes,
-							 const double *class_weight);
+							 const double *class_weight, bool with_hash);
 void		wf_dataset_free(WfTeam *team, WfDataset *data);
 
 /* Bytes of shared memory that a dataset of this shape takes, for estimates. */

@@ -252,11 +252,7 @@ make_folds(WfFit *fit)
 
 	fit->n_folds = 0;
 	if (fit->spec->validation == WF_VALIDATE_NONE)
-	{
-		wf_team_free(fit->team, data->hash);
-		data->hash = NULL;
 		return;
-	}
 	data->fold = wf_team_alloc(fit->team, data->n, 1);
 	if (fit->team->rank == 0)
 		wf_validate_folds(fit->team->host, fit->spec, data, data->group, data->time,
@@ -492,7 +488,8 @@ build(WfFit *fit)
 	fit->data = wf_dataset_build(fit->team, input ? input->schema : NULL, input ? input->frame : NULL,
 								 fit->algorithm->layout, payload,
 								 wf_spec_has(fit->spec, "max_bins") ? (int) wf_spec_number(fit->spec, "max_bins") : 255,
-								 input ? input->class_of_code : NULL, fit->n_classes, fit->class_weight);
+								 input ? input->class_of_code : NULL, fit->n_classes, fit->class_weight,
+								 fit->spec->validation != WF_VALIDATE_NONE);
 	fit->shape = (WfShape) {
 		.n_features = fit->data->d,
 		.n_classes = fit->n_classes,

@@ -206,7 +206,7 @@ build(WfTeam *team, void *arg)
 	WfBytes		b;
 
 	data = wf_dataset_build(team, l ? l->schema : NULL, l ? l->frame : NULL, job->layout, job->payload, job->max_bins,
-							l ? l->class_of_code : NULL, job->source.classes ? 3 : 0, job->class_weight);
+							l ? l->class_of_code : NULL, job->source.classes ? 3 : 0, job->class_weight, true);
 	wf_bytes_init(&b, team->host);
 	put_all(&b, data, team->rank == 0);
 	mine[0] = mine[1] = wf_hash_bytes(data->cuts, data->n_cuts * sizeof(float),
@@ -383,7 +383,7 @@ WF_TEST(records_hold_what_rows_held)
 		for (uint32_t r = 0; r < source.n; r++)
 			hash[r] = wf_frame_hash(l.frame, r);
 		data = wf_dataset_build(&team, l.schema, l.frame, kind == 3 ? WF_LAYOUT_VALUES : WF_LAYOUT_BINS, kind == 2 ? 0 : 8, 255,
-								l.class_of_code, source.classes ? 3 : 0, kind == 1 ? weights : NULL);
+								l.class_of_code, source.classes ? 3 : 0, kind == 1 ? weights : NULL, true);
 		WF_CHECK_EQ(data->n, source.n);
 		WF_CHECK_EQ(data->d, 2 + 1 + 5 + 2);
 		WF_CHECK_EQ(data->payload_at, 12);
@@ -489,7 +489,7 @@ WF_TEST(cuts_come_from_the_rows_of_smallest_hash)
 		wf_team_alone(&team, &shared, &th.host);
 		l = numbers(&th.host, shapes[k].n, shapes[k].d);
 		rank = wf_frame_ranks(l.frame);
-		data = wf_dataset_build(&team, l.schema, l.frame, WF_LAYOUT_BINS, 4, 255, NULL, 0, NULL);
+		data = wf_dataset_build(&team, l.schema, l.frame, WF_LAYOUT_BINS, 4, 255, NULL, 0, NULL, true);
 		values = wf_alloc(&th.host, shapes[k].n, sizeof(float));
 		for (uint32_t r = 0; r < shapes[k].n; r++)
 			if (rank[r] < shapes[k].sample)
@@ -528,7 +528,7 @@ WF_TEST(weights_of_one_are_none)
 	}
 	wf_schema_finish(schema, frame);
 	schema->features[0].monotone = -1;
-	data = wf_dataset_build(&team, schema, frame, WF_LAYOUT_BINS, 4, 2, classes, 2, ones);
+	data = wf_dataset_build(&team, schema, frame, WF_LAYOUT_BINS, 4, 2, classes, 2, ones, true);
 	WF_CHECK(data->weight == NULL && data->target == NULL);
 	WF_CHECK_EQ(data->monotone[0], -1);
 	WF_CHECK_EQ(data->n_bins[0], 2);
@@ -548,7 +548,7 @@ WF_TEST(no_rows_is_an_error)
 	test_host_begin(&th);
 	wf_team_alone(&team, &shared, &th.host);
 	WF_EXPECT_FAIL(&th, WF_E_DATA, wf_dataset_build(&team, wf_schema_create(&th.host), wf_frame_create(&th.host, 0, false, false, false),
-													WF_LAYOUT_BINS, 4, 255, NULL, 0, NULL));
+													WF_LAYOUT_BINS, 4, 255, NULL, 0, NULL, true));
 	WF_CHECK_EQ(wf_dataset_bytes(UINT64_MAX / 2, 60000, 12, WF_LAYOUT_VALUES, 0, true), (long long) SIZE_MAX);
 	test_host_end(&th);
 }
@@ -564,7 +564,7 @@ small_build(WfHost *host)
 	Loaded		l = load(host, &source);
 
 	wf_team_alone(&team, &shared, host);
-	wf_dataset_free(&team, wf_dataset_build(&team, l.schema, l.frame, WF_LAYOUT_BINS, 4, 255, l.class_of_code, 3, NULL));
+	wf_dataset_free(&team, wf_dataset_build(&team, l.schema, l.frame, WF_LAYOUT_BINS, 4, 255, l.class_of_code, 3, NULL, true));
 	wf_frame_destroy(l.frame);
 }
 
