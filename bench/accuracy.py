@@ -35,6 +35,8 @@ SETS = {
     "hpc_jobs": (JOBS, "hpc_jobs.csv.gz", [], ""),
     "ci_builds": (BUILDS, "ci_builds_a.csv.gz", ["project", "build_id", "started_at"],
                   ", extract(hour FROM started_at)::int AS start_hour, extract(isodow FROM started_at)::int AS start_day"),
+    # the same builds with the timestamp as it is, for time features of wfml's own making
+    "ci_builds_started_at": (BUILDS, "ci_builds_a.csv.gz", ["project", "build_id"], ""),
     "california_housing": (HOUSING, "california_housing.csv.gz", [], ""),
     "bike_sharing": (BIKE, "bike_sharing_hour.csv.gz", ["date", "casual", "registered"], ""),
 }
@@ -48,6 +50,7 @@ CASES = [
     ("german_credit", "bad_risk", FOREST, "cv5", CV5, {"accuracy": (0.752, 0.759)}),
     ("hpc_jobs", "class", FOREST, "cv5", CV5, {"accuracy": (0.847, 0.8504)}),
     ("ci_builds", "build_failed", FOREST, "idx4", ["i % 5 = 4"], {"accuracy": (0.800, 0.802)}),
+    ("ci_builds_started_at", "build_failed", FOREST, "idx4", ["i % 5 = 4"], {"accuracy": (0.800, 0.802)}),
     ("adult", "income", BOOSTING, "own split", ["split = 'test'"], {"accuracy": (0.871, 0.8722), "log loss": (0.279, 0.2776)}),
     ("california_housing", "median_house_value", BOOSTING, "cv5", CV5, {"R²": (0.828, 0.8302)}),
     ("bike_sharing", "rentals", BOOSTING, "cv5", CV5, {"R²": (0.947, 0.9493)}),
