@@ -50,7 +50,8 @@ CASES = [
     ("german_credit", "bad_risk", FOREST, "cv5", CV5, {"accuracy": (0.752, 0.759)}),
     ("hpc_jobs", "class", FOREST, "cv5", CV5, {"accuracy": (0.847, 0.8504)}),
     ("ci_builds", "build_failed", FOREST, "idx4", ["i % 5 = 4"], {"accuracy": (0.800, 0.802)}),
-    ("ci_builds_started_at", "build_failed", FOREST, "idx4", ["i % 5 = 4"], {"accuracy": (0.800, 0.802)}),
+    # more features than the reference had, so nothing to hold it against
+    ("ci_builds_started_at", "build_failed", FOREST, "idx4", ["i % 5 = 4"], {"accuracy": (None, None)}),
     ("adult", "income", BOOSTING, "own split", ["split = 'test'"], {"accuracy": (0.871, 0.8722), "log loss": (0.279, 0.2776)}),
     ("california_housing", "median_house_value", BOOSTING, "cv5", CV5, {"R²": (0.828, 0.8302)}),
     ("bike_sharing", "rentals", BOOSTING, "cv5", CV5, {"R²": (0.947, 0.9493)}),
@@ -105,8 +106,8 @@ def accuracy(report):
             values = [x[m] for x in seeds]
             mean = statistics.mean(values)
             rows.append([name, algorithm, protocol, m, f"**{mean:.4f}**",
-                         f"± {statistics.pstdev(values):.4f}" if len(values) > 1 else "any seed", bar, reference,
-                         verdict(mean, bar, reference, m == "log loss")])
+                         f"± {statistics.pstdev(values):.4f}" if len(values) > 1 else "any seed", bar or "–", reference or "–",
+                         verdict(mean, bar, reference, m == "log loss") if bar else "other features"])
     s.close()
     note = ("scikit-learn 1.2.1: RandomForestClassifier(100), HistGradientBoosting (100 rounds), text as sorted codes, one "
             "seed; \"goal\" is to be above it.")
