@@ -89,7 +89,10 @@ wf_leafwise_create(WfTeam *team, const WfDataset *data, const WfHistogramShape *
 	grower->scratch = wf_alloc_aligned(host, WF_HISTOGRAM_SCRATCH, sizeof(int64_t));
 	grower->slots = wf_team_alloc(team, wf_size_mul(host, grower->cells, (size_t) grower->n_slots), sizeof(int64_t));
 	if (team->size > 1)
+	{
 		grower->own = wf_team_alloc(team, wf_size_mul(host, grower->cells, (size_t) team->size), sizeof(int64_t));
+		grower->mine = wf_alloc_aligned(host, grower->cells, sizeof(int64_t));
+	}
 	grower->members = wf_team_alloc(team, (size_t) team->size, sizeof(WfLeafwiseMember));
 	return grower;
 }
@@ -103,6 +106,7 @@ wf_leafwise_free(WfLeafwise *grower)
 	wf_team_free(team, grower->members);
 	if (grower->own)
 		wf_team_free(team, grower->own);
+	wf_release_aligned(host, grower->mine);
 	wf_team_free(team, grower->slots);
 	wf_release_aligned(host, grower->scratch);
 	wf_release(host, grower->free_slots);
@@ -121,13 +125,29 @@ slot_cells(const WfLeafwise *grower, int slot)
 	return grower->slots + (size_t) slot * grower->cells;
 }
 
-/* Where this member fills the histogram that will stand in slot. */
+/*
+ * Where this member fills the histogram that will stand in slot.  In a team
+ * that is memory of its own: cells that another processor has just read would
+ * have to be won back line by line while they are added to.
+ */
 static int64_t *
 own_cells(const WfLeafwise *grower, int slot)
 {
-	if (grower->team->size == 1)
-		return slot_cells(grower, slot);
-	return grower->own + (size_t) grower->team->rank * grower->cells;
+	return grower->team->size == 1 ? slot_cells(grower, slot) : grower->mine;
+}
+
+/* Show the others what was filled of the features that they add up; before a barrier. */
+static void
+publish(const WfLeafwise *grower)
+{
+	const WfTeam *team = grower->team;
+	int64_t    *shared = grower->own + (size_t) team->rank * grower->cells;
+
+	if (team->size == 1)
+		return;
+	for (uint32_t f = 0; f < grower->shape.d; f++)
+		if (f % (uint32_t) team->size != (uint32_t) team->rank)
+			wf_histogram_copy(&grower->shape, f, shared, grower->mine);
 }
 
 static void
@@ -165,9 +185,10 @@ merge_feature(const WfLeafwise *grower, uint32_t feature, int slot)
 
 	if (team->size == 1)
 		return;
-	wf_histogram_copy(&grower->shape, feature, cells, grower->own);
-	for (int r = 1; r < team->size; r++)
-		wf_histogram_merge(&grower->shape, feature, cells, grower->own + (size_t) r * grower->cells);
+	wf_histogram_copy(&grower->shape, feature, cells, grower->mine);
+	for (int r = 0; r < team->size; r++)
+		if (r != team->rank)
+			wf_histogram_merge(&grower->shape, feature, cells, grower->own + (size_t) r * grower->cells);
 }
 
 static int
@@ -243,6 +264,7 @@ merge_and_scan(WfLeafwise *grower, WfLeafwiseLeaf *small, bool scan_small, WfLea
 	const uint32_t step = (uint32_t) grower->team->size;
 	uint32_t	done = 0;
 
+	publish(grower);
 	wf_team_barrier(grower->team);
 	me->best[0].gain = me->best[1].gain = 0;
 	for (uint32_t f = (uint32_t) grower->team->rank; f < grower->shape.d; f += step)

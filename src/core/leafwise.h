@@ -73,7 +73,8 @@ typedef struct WfLeafwise
 	size_t		cells;			/* numbers in a histogram */
 	int			n_slots;
 	int64_t    *slots;			/* shared: n_slots histograms */
-	int64_t    *own;			/* shared: one histogram per member; team of one: none */
+	int64_t    *own;			/* shared: what each member filled; team of one: none */
+	int64_t    *mine;			/* not shared: where this member fills it; team of one: none */
 	struct WfLeafwiseMember *members;	/* shared */
 	struct WfValueRange *ranges;	/* by node, when bounded */
 	int			n_free;
