@@ -9,6 +9,9 @@
  */
 #include "pg/compat.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sched.h>
 #include <time.h>
 
@@ -23,6 +26,8 @@
 
 /* Blocks from this size on are checked against the limit. */
 #define COUNTED_BLOCK ((size_t) 64 * 1024)
+/* Memory is returned to the system after that much was given back. */
+#define TRIM_BYTES ((size_t) 32 << 20)
 
 typedef struct PgHost
 {
@@ -31,6 +36,7 @@ typedef struct PgHost
 	size_t		limit;			/* 0: none */
 	const char *setting;
 	bool		report;
+	size_t		released;		/* since memory was last returned to the system */
 } PgHost;
 
 static void *
@@ -49,11 +55,26 @@ host_alloc(WfHost *host, size_t size)
 	return MemoryContextAllocExtended(ph->context, size, MCXT_ALLOC_HUGE);
 }
 
+/*
+ * What a training gives back early it gives back for what comes next, which is
+ * often larger than any hole: malloc has to return the pages.
+ */
 static void
 host_release(WfHost *host, void *p)
 {
-	if (p)
-		pfree(p);
+	PgHost	   *ph = (PgHost *) host;
+
+	if (p == NULL)
+		return;
+	ph->released += GetMemoryChunkSpace(p);
+	pfree(p);
+#ifdef __GLIBC__
+	if (ph->released >= TRIM_BYTES)
+	{
+		malloc_trim(0);
+		ph->released = 0;
+	}
+#endif
 }
 
 static void
