@@ -21,7 +21,6 @@ typedef struct WfFitInput
 	WfSchema   *schema;			/* finished; labels set for classification */
 	WfFrame    *frame;
 	const uint16_t *class_of_code;	/* label dictionary code → class */
-	const char *positive;		/* label of class 1 when there are two classes */
 	size_t		size_limit;		/* wfml.max_model_size */
 } WfFitInput;
 

@@ -53,7 +53,6 @@ run_pilot(const WfSpec *spec, const WfmlSource *source, uint32_t rows)
 		.schema = source->schema,
 		.frame = wf_frame_sample(host, source->frame, rows),
 		.class_of_code = source->class_of_code,
-		.positive = source->positive,
 		.size_limit = (size_t) wfml_max_model_size * 1024,
 	};
 	WfFitResult result;

@@ -290,7 +290,6 @@ wfml_train(PG_FUNCTION_ARGS)
 		.schema = source->schema,
 		.frame = source->frame,
 		.class_of_code = source->class_of_code,
-		.positive = source->positive,
 		.size_limit = (size_t) wfml_max_model_size * 1024,
 	};
 	wfml_team_fit(host, &spec, &input, work, shared, &result);

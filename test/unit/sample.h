@@ -109,7 +109,6 @@ sample_make(Sample *s, WfHost *host, uint32_t n, int n_classes, uint32_t step, s
 	s->input.schema = s->schema;
 	s->input.frame = s->frame;
 	s->input.class_of_code = s->class_of_code;
-	s->input.positive = "yes";
 	s->input.size_limit = (size_t) 64 << 20;
 	s->spec.task = n_classes ? WF_CLASSIFICATION : WF_REGRESSION;
 }
