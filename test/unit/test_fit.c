@@ -52,7 +52,8 @@ WF_TEST(every_algorithm_beats_the_trivial_model)
 				if (k)
 				{
 					WF_CHECK(score_of(&r, "log_loss", &baseline) < 0.6 * baseline);
-					WF_CHECK(score_of(&r, "ece", &baseline) < 0.15);
+					/* ten trees: a row is out of bag in four, too few to calibrate well on */
+					WF_CHECK(score_of(&r, "ece", &baseline) < (a == 0 ? 0.15 : 0.1));
 				}
 				WF_CHECK_EQ(r.headline, 0);
 				WF_CHECK_EQ(r.training_rows, 2000);
