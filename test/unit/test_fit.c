@@ -269,7 +269,7 @@ inject(const char *algorithm, int k, bool cancel)
 	volatile uint64_t runs = 0;
 	volatile bool through = false;
 
-	for (volatile uint64_t n = 1; !through; n += 1 + n / 200)
+	for (volatile uint64_t n = 1; !through; n++)
 	{
 		TestHost	th;
 		Sample		s;
