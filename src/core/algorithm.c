@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/boosting.h"
+#include "core/fit.h"
 #include "core/forest.h"
 #include "core/linear.h"
 #include "core/trees.h"
@@ -19,9 +20,11 @@ static const WfAlgorithm algorithms[] = {
 		.name = "random_forest",
 		.title = "Random forest: deep trees on bootstrap samples, their outputs averaged",
 		.tasks = BOTH_TASKS,
+		.family = WF_FAMILY_TABLE,
 		.layout = WF_LAYOUT_BINS,
 		.section = {'T', 'R', 'E', 'E'},
 		.params = wf_forest_params,
+		.fit = wf_fit,
 		.payload = wf_forest_payload,
 		.train = wf_forest_train,
 		.estimate = wf_forest_estimate,
@@ -35,9 +38,11 @@ static const WfAlgorithm algorithms[] = {
 		.name = "gradient_boosting",
 		.title = "Gradient boosting: small trees, each correcting the ones before it",
 		.tasks = BOTH_TASKS,
+		.family = WF_FAMILY_TABLE,
 		.layout = WF_LAYOUT_BINS,
 		.section = {'T', 'R', 'E', 'E'},
 		.params = wf_boosting_params,
+		.fit = wf_fit,
 		.payload = wf_boosting_payload,
 		.train = wf_boosting_train,
 		.estimate = wf_boosting_estimate,
@@ -51,9 +56,11 @@ static const WfAlgorithm algorithms[] = {
 		.name = "linear",
 		.title = "Linear or logistic regression with L1 and L2 penalties",
 		.tasks = BOTH_TASKS,
+		.family = WF_FAMILY_TABLE,
 		.layout = WF_LAYOUT_VALUES,
 		.section = {'L', 'I', 'N', 'R'},
 		.params = wf_linear_params,
+		.fit = wf_fit,
 		.payload = wf_linear_payload,
 		.train = wf_linear_train,
 		.estimate = wf_linear_estimate,

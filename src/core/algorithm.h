@@ -3,7 +3,7 @@
  *	  The table of algorithms: one row each, and nothing else in wfml
  *	  switches on an algorithm's name.
  *
- * Outputs.  An algorithm's raw outputs are: regression, 1 value; two classes,
+ * Outputs.  A table algorithm's raw outputs are: regression, 1 value; two classes,
  * 1 number for class 1 (the positive class); K > 2 classes, K numbers.  What
  * they mean stands in the model's link: margins or probabilities.
  *-------------------------------------------------------------------------
@@ -12,14 +12,26 @@
 #define WF_ALGORITHM_H
 
 #include "core/dataset.h"
+#include "core/idmap.h"
 #include "core/params.h"
 #include "core/team.h"
 
 typedef enum WfTask				/* stored in artifacts: never renumber */
 {
 	WF_REGRESSION = 0,
-	WF_CLASSIFICATION = 1
+	WF_CLASSIFICATION = 1,
+	WF_ANOMALY = 2,				/* rows without a target: how odd is each */
+	WF_RECOMMENDATION = 3,		/* users and items */
+	WF_SEQUENCE = 4				/* cases and their events */
 } WfTask;
+
+/* What an algorithm learns from. */
+typedef enum WfFamily
+{
+	WF_FAMILY_TABLE = 0,		/* rows of columns: WfFitInput, wf_fit() */
+	WF_FAMILY_INTERACTIONS = 1, /* users and items: recommender.h */
+	WF_FAMILY_EVENTS = 2		/* event logs: sequence.h */
+} WfFamily;
 
 typedef enum WfLink				/* stored in artifacts: never renumber */
 {
@@ -86,7 +98,10 @@ typedef struct WfFitted
 	double	   *oob_out;
 } WfFitted;
 
-/* The schema as an opened section may need it. */
+/* Tables of ids that a model may have: sections "IDS0" and "IDS1". */
+#define WF_MAX_IDMAPS 2
+
+/* The schema as an opened section may need it; without features but for tables. */
 typedef struct WfShape
 {
 	uint32_t	n_features;
@@ -96,16 +111,31 @@ typedef struct WfShape
 	const uint16_t *n_bins;		/* by feature */
 	const uint32_t *first_cut;	/* by feature, into cuts */
 	const float *cuts;
+	const WfIdMap *ids[WF_MAX_IDMAPS];	/* NULL: no such section */
 } WfShape;
+
+struct WfFitResult;
 
 typedef struct WfAlgorithm
 {
 	const char *name;			/* "random_forest" */
 	const char *title;			/* one line for wfml.algorithms */
 	unsigned	tasks;			/* bit (1 << WfTask) */
-	WfLayout	layout;
+	WfFamily	family;
+	WfLayout	layout;			/* tables */
 	char		section[4];		/* tag of its section: "TREE", "LINR" */
 	const WfParam *params;		/* its own, ended by a name of NULL */
+	/*
+	 * The whole way from input to model, SPMD: every member of the team calls
+	 * it.  input is the family's (tables: WfFitInput), NULL except on rank 0,
+	 * where result is filled.
+	 */
+	void		(*fit) (WfTeam *team, const WfSpec *spec, const void *input, struct WfFitResult *result);
+	/* Verify a section and make the run-time form, from the host. */
+	void	   *(*open) (WfHost *host, const void *section, size_t length, const WfShape *shape);
+
+	/* ---- the steps of wf_fit(); NULL in other families ---- */
+
 	/* Extra bytes in a record beyond the bins, for K classes (0: regression). */
 	size_t		(*payload) (const WfSpec *spec, int n_classes, bool weighted);
 	/* SPMD: every member of the team calls it. */
@@ -113,8 +143,6 @@ typedef struct WfAlgorithm
 	/* Bytes of memory while training beyond the dataset, and of the artifact. */
 	void		(*estimate) (const WfSpec *spec, uint64_t n, uint32_t d, int n_classes,
 							 size_t *memory, size_t *artifact);
-	/* Verify a section and make the run-time form, from the host. */
-	void	   *(*open) (WfHost *host, const void *section, size_t length, const WfShape *shape);
 	/* Raw outputs of one row of features (floats; category codes as floats; NaN = missing). */
 	void		(*predict) (const void *opened, const float *x, double *out);
 	/* n rows, row-major n × n_features; out n × n_outputs. */

@@ -13,7 +13,7 @@
 typedef struct Writer
 {
 	WfHost	   *host;
-	const WfModelParts *parts;
+	const WfModelParts *parts;	/* of a table; else NULL */
 	WfBytes    *out;
 	size_t		base;			/* where the model starts in out */
 	WfModelHeader header;
@@ -183,27 +183,69 @@ put_schema(Writer *w)
 	put_section(w, "ZONE", schema->time_zone, strlen(schema->time_zone) + 1);
 }
 
+/* Header and table of sections come first; they are filled in last. */
+static void
+begin(Writer *w, const WfSpec *spec, uint64_t training_rows)
+{
+	const WfAlgorithm *algorithm = wf_algorithm_get(spec->algorithm);
+	WfModelHeader *h = &w->header;
+
+	wf_bytes_align(w->out, 64);
+	w->base = w->out->length;
+	memset(wf_bytes_extend(w->out, sizeof(WfModelHeader) + sizeof(w->sections)), 0,
+		   sizeof(WfModelHeader) + sizeof(w->sections));
+	memcpy(h->magic, WF_MODEL_MAGIC, sizeof(h->magic));
+	h->format = WF_MODEL_FORMAT;
+	h->task = (uint8_t) spec->task;
+	h->calibration_a = 1;
+	h->lower = h->upper = NAN;
+	memcpy(h->algorithm, algorithm->name, strlen(algorithm->name));
+	h->seed = spec->seed;
+	h->training_rows = training_rows;
+}
+
+static void
+end(Writer *w)
+{
+	uint8_t    *model;
+
+	wf_bytes_align(w->out, 8);
+	model = w->out->data + w->base;
+	w->header.length = w->out->length - w->base;
+	memcpy(model, &w->header, sizeof(w->header));
+	memcpy(model + sizeof(w->header), w->sections, w->header.n_sections * sizeof(WfSectionEntry));
+	w->header.crc = wf_crc32c(0, model + 16, w->header.length - 16);
+	memcpy(model, &w->header, sizeof(w->header));
+}
+
+void
+wf_model_write_sections(WfHost *host, const WfSpec *spec, uint64_t training_rows,
+						const WfModelSection *sections, int n, WfBytes *out)
+{
+	Writer		w = {.host = host,.out = out};
+
+	if (n > MAX_SECTIONS)
+		host->fail(host, WF_E_INTERNAL, WF_HINT_NONE, "too many sections");
+	begin(&w, spec, training_rows);
+	for (int i = 0; i < n; i++)
+		put_section(&w, sections[i].tag, sections[i].bytes, sections[i].length);
+	end(&w);
+}
+
 static void
 fill_header(Writer *w)
 {
 	const WfModelParts *parts = w->parts;
-	const WfAlgorithm *algorithm = wf_algorithm_get(parts->spec->algorithm);
 	WfModelHeader *h = &w->header;
 
-	memcpy(h->magic, WF_MODEL_MAGIC, sizeof(h->magic));
-	h->format = WF_MODEL_FORMAT;
 	h->n_classes = (uint32_t) parts->data->n_classes;
 	h->n_outputs = (uint32_t) wf_n_outputs(parts->data->n_classes);
-	h->task = (uint8_t) parts->spec->task;
 	h->link = (uint8_t) parts->fitted->link;
 	h->calibration = (uint8_t) parts->calibration;
 	h->calibration_a = parts->calibration == WF_CALIBRATE_NONE ? 1 : parts->calibration_a;
 	h->calibration_b = parts->calibration == WF_CALIBRATE_NONE ? 0 : parts->calibration_b;
 	h->lower = h->n_classes ? (double) NAN : parts->lower;
 	h->upper = h->n_classes ? (double) NAN : parts->upper;
-	memcpy(h->algorithm, algorithm->name, strlen(algorithm->name));
-	h->seed = parts->spec->seed;
-	h->training_rows = parts->training_rows;
 }
 
 void
@@ -211,7 +253,6 @@ wf_model_write(WfHost *host, const WfModelParts *parts, WfBytes *out)
 {
 	Writer		w = {.host = host, .parts = parts, .out = out};
 	const WfAlgorithm *algorithm = wf_algorithm_get(parts->spec->algorithm);
-	uint8_t    *model;
 
 	wf_bytes_init(&w.columns, host);
 	wf_bytes_init(&w.features, host);
@@ -219,11 +260,7 @@ wf_model_write(WfHost *host, const WfModelParts *parts, WfBytes *out)
 	wf_bytes_init(&w.dict, host);
 	wf_bytes_init(&w.look, host);
 	wf_bytes_init(&w.strings, host);
-	wf_bytes_align(out, 64);
-	w.base = out->length;
-	memset(wf_bytes_extend(out, sizeof(WfModelHeader) + sizeof(w.sections)), 0,
-		   sizeof(WfModelHeader) + sizeof(w.sections));
-
+	begin(&w, parts->spec, parts->training_rows);
 	fill_header(&w);
 	put_schema(&w);
 	if (parts->importance)
@@ -233,15 +270,10 @@ wf_model_write(WfHost *host, const WfModelParts *parts, WfBytes *out)
 					(size_t) w.header.n_features * (WF_HISTOGRAM_GROUPS + 2) * sizeof(uint32_t));
 	if (parts->class_weight)
 		put_section(&w, "CWGT", parts->class_weight, w.header.n_classes * sizeof(double));
+	if (parts->ids)
+		put_section(&w, "IDS0", parts->ids->data, parts->ids->length);
 	put_section(&w, algorithm->section, parts->fitted->section.data, parts->fitted->section.length);
-	wf_bytes_align(out, 8);
-
-	model = out->data + w.base;
-	w.header.length = out->length - w.base;
-	memcpy(model, &w.header, sizeof(w.header));
-	memcpy(model + sizeof(w.header), w.sections, w.header.n_sections * sizeof(WfSectionEntry));
-	w.header.crc = wf_crc32c(0, model + 16, w.header.length - 16);
-	memcpy(model, &w.header, sizeof(w.header));
+	end(&w);
 
 	wf_bytes_free(&w.columns);
 	wf_bytes_free(&w.features);

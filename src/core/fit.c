@@ -103,6 +103,8 @@ set_monotone(WfHost *host, const WfSpec *spec, WfSchema *schema)
 static bool
 is_weighted(const WfSpec *spec)
 {
+	if (!wf_spec_has(spec, "class_weight"))
+		return false;
 	return wf_spec_value(spec, "weight_column")->by_user || !wf_spec_is(spec, "class_weight", "none");
 }
 
@@ -503,8 +505,9 @@ build(WfFit *fit)
 }
 
 void
-wf_fit(WfTeam *team, const WfSpec *spec, const WfFitInput *input, WfFitResult *result)
+wf_fit(WfTeam *team, const WfSpec *spec, const void *fit_input, WfFitResult *result)
 {
+	const WfFitInput *input = fit_input;
 	WfFit		fit = {.team = team, .spec = spec, .input = input, .result = result};
 	WfFitted	fitted;
 	double	   *permutation = NULL;
@@ -514,11 +517,7 @@ wf_fit(WfTeam *team, const WfSpec *spec, const WfFitInput *input, WfFitResult *r
 	fit.algorithm = wf_algorithm_get(spec->algorithm);
 	fit.started = team->host->now(team->host);
 	if (result)
-	{
-		memset(result, 0, sizeof(*result));
-		result->headline = -1;
-		result->leak_column = -1;
-	}
+		wf_fit_result_init(result);
 	build(&fit);
 	if (team->rank == 0)
 	{

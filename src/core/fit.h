@@ -26,14 +26,20 @@ typedef struct WfFitInput
 
 typedef struct WfScore
 {
-	const char *metric;			/* "accuracy", "log_loss", "r2" … */
+	/*
+	 * "accuracy", "log_loss", "r2" …; of a part or a candidate of the model with
+	 * its name: "accuracy:lstm", "ndcg@10:ease(20)".  A constant, or from the
+	 * host.
+	 */
+	const char *metric;
 	double		value;
 	double		baseline;		/* of the trivial model: majority class or mean */
-	const char *split;			/* "holdout", "cv", "time", "group", "oob" */
+	const char *split;			/* "holdout", "cv", "time", "group", "oob"; "inner": only to choose; "training" */
 } WfScore;
 
-#define WF_MAX_SCORES 32
+#define WF_MAX_SCORES 128
 
+/* What a fit of any family leaves. */
 typedef struct WfFitResult
 {
 	WfBytes		artifact;
@@ -54,7 +60,11 @@ typedef struct WfFitResult
  */
 size_t		wf_fit_memory(const WfSpec *spec, uint64_t n, uint32_t d, int n_classes, size_t *shared);
 
-/* input is NULL except on rank 0; result is filled on rank 0. */
-void		wf_fit(WfTeam *team, const WfSpec *spec, const WfFitInput *input, WfFitResult *result);
+/* input: a WfFitInput, NULL except on rank 0; result is filled on rank 0. */
+void		wf_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitResult *result);
+/* Start a result: nothing scored yet. */
+void		wf_fit_result_init(WfFitResult *result);
+/* One more score; silently full at WF_MAX_SCORES. */
+void		wf_fit_result_add(WfFitResult *result, const char *metric, double value, double baseline, const char *split);
 
 #endif							/* WF_FIT_H */

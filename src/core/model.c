@@ -86,6 +86,8 @@ verify_sections(WfHost *host, const WfModel *model)
 static bool
 link_fits(const WfModelHeader *h)
 {
+	if (h->task == WF_ANOMALY)
+		return h->link == WF_LINK_EXP;
 	if (h->task == WF_REGRESSION)
 		return h->link == WF_LINK_IDENTITY || h->link == WF_LINK_LOGISTIC || h->link == WF_LINK_EXP;
 	return h->link == WF_LINK_PROBABILITY ||
@@ -109,15 +111,21 @@ calibration_fits(const WfModelHeader *h)
 	return false;
 }
 
+static WfFamily
+family_of_task(uint8_t task)
+{
+	return task == WF_RECOMMENDATION ? WF_FAMILY_INTERACTIONS :
+		task == WF_SEQUENCE ? WF_FAMILY_EVENTS : WF_FAMILY_TABLE;
+}
+
 static void
-verify_header(WfHost *host, const WfModelHeader *h)
+verify_table_header(WfHost *host, const WfModelHeader *h)
 {
 	bool		no_interval = isnan(h->lower) && isnan(h->upper);
 
 	if (h->n_features == 0 || h->n_features > WF_MAX_FEATURES)
 		corrupt(host, "bad number of features");
-	if (h->task > WF_CLASSIFICATION ||
-		(h->task == WF_REGRESSION ? h->n_classes != 0 : h->n_classes < 2 || h->n_classes > WF_MAX_CLASSES) ||
+	if ((h->task == WF_CLASSIFICATION ? h->n_classes < 2 || h->n_classes > WF_MAX_CLASSES : h->n_classes != 0) ||
 		h->n_outputs != (uint32_t) wf_n_outputs((int) h->n_classes))
 		corrupt(host, "bad number of classes");
 	if (!link_fits(h) || !calibration_fits(h))
@@ -125,8 +133,20 @@ verify_header(WfHost *host, const WfModelHeader *h)
 	if (!no_interval &&
 		!(h->task == WF_REGRESSION && isfinite(h->lower) && isfinite(h->upper) && h->lower <= h->upper))
 		corrupt(host, "bad interval");
+}
+
+static void
+verify_header(WfHost *host, const WfModelHeader *h)
+{
+	if (h->task > WF_SEQUENCE)
+		corrupt(host, "bad task");
 	if (memchr(h->algorithm, '\0', sizeof(h->algorithm)) == NULL)
 		corrupt(host, "bad name of an algorithm");
+	if (family_of_task(h->task) == WF_FAMILY_TABLE)
+		verify_table_header(host, h);
+	else if (h->n_features != 0 || h->n_columns != 0 || h->n_classes != 0 || h->n_outputs != 0 ||
+			 h->link != WF_LINK_IDENTITY || h->calibration != WF_CALIBRATE_NONE)
+		corrupt(host, "bad header");
 }
 
 /* A section of n things of that size; n = SIZE_MAX: as many as there are, returned in *count. */
@@ -358,6 +378,8 @@ read_extras(Reader *r)
 	m->output.b = h->calibration_b;
 }
 
+static const char ids_tag[WF_MAX_IDMAPS][5] = {"IDS0", "IDS1"};
+
 static void
 make_shape(WfHost *host, WfModel *m)
 {
@@ -365,6 +387,7 @@ make_shape(WfHost *host, WfModel *m)
 	uint32_t   *first_cut = wf_alloc(host, d, sizeof(uint32_t));
 	uint16_t   *n_bins = wf_alloc(host, d, sizeof(uint16_t));
 	uint8_t    *is_category = wf_alloc(host, d, 1);
+	size_t		length;
 
 	for (uint32_t f = 0; f < d; f++)
 	{
@@ -375,6 +398,15 @@ make_shape(WfHost *host, WfModel *m)
 	m->shape = (WfShape) {.n_features = d,.n_classes = (int) m->header->n_classes,
 		.n_outputs = (int) m->header->n_outputs,.is_category = is_category,
 	.n_bins = n_bins,.first_cut = first_cut,.cuts = m->cuts};
+	for (int i = 0; i < WF_MAX_IDMAPS; i++)
+	{
+		const void *section = wf_model_section(m, ids_tag[i], &length);
+
+		if (section == NULL)
+			continue;
+		wf_idmap_open(host, section, length, &m->ids[i]);
+		m->shape.ids[i] = &m->ids[i];
+	}
 }
 
 WfModel *
@@ -394,9 +426,11 @@ wf_model_open(WfHost *host, const void *bytes, size_t length)
 	r.model = m;
 	verify_header(host, m->header);
 	verify_sections(host, m);
-	read_schema(&r);
-	read_extras(&r);
-
+	if (family_of_task(m->header->task) == WF_FAMILY_TABLE)
+	{
+		read_schema(&r);
+		read_extras(&r);
+	}
 	algorithm = wf_algorithm_find(m->header->algorithm);
 	if (algorithm < 0)
 		host->fail(host, WF_E_UNSUPPORTED, "Update the extension.",

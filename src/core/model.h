@@ -45,7 +45,11 @@
  *	"CWGT"  double[classes]: class weights of training (absent: none)
  *	"ZONE"  name of the training time zone
  *	"SEEN"  filter of the training rows' hashes (absent when too small to matter)
+ *	"IDS0" "IDS1"  tables of ids (idmap.h): users and items, events, groups
  *	and the algorithm's own ("TREE", "LINR").
+ *
+ *	Models of other families than tables have no features, columns, classes or
+ *	outputs, and none of the sections COLS to ZONE.
  *-------------------------------------------------------------------------
  */
 #ifndef WF_MODEL_H
@@ -161,6 +165,7 @@ typedef struct WfModel
 	const WfStringRecord *labels;
 	const char *strings;
 	const WfImportance *importance; /* NULL when absent */
+	WfIdMap		ids[WF_MAX_IDMAPS]; /* n is 0 when absent */
 	WfOutputRule output;		/* link, class weights (section CWGT), calibration */
 	WfShape		shape;
 	void	   *opened;			/* the algorithm's run-time form */
@@ -184,9 +189,22 @@ typedef struct WfModelParts
 	uint64_t	training_rows;
 	const WfImportance *importance; /* by column that is kept, in order; NULL: none */
 	const uint32_t *histograms; /* 12 × features or NULL */
+	const WfBytes *ids;			/* section "IDS0", or NULL */
 } WfModelParts;
 
 void		wf_model_write(WfHost *host, const WfModelParts *parts, WfBytes *out);
+
+/* A section that is ready; bytes are copied. */
+typedef struct WfModelSection
+{
+	char		tag[5];			/* 4 characters and a NUL */
+	const void *bytes;
+	size_t		length;
+} WfModelSection;
+
+/* A model without a table's schema: spec->task, and these sections in this order. */
+void		wf_model_write_sections(WfHost *host, const WfSpec *spec, uint64_t training_rows,
+									const WfModelSection *sections, int n, WfBytes *out);
 
 /* ---- reading ---- */
 

@@ -16,59 +16,87 @@
 
 #include "core/algorithm.h"
 
-/* What every algorithm takes.  The words of "validation" are in the order of WfValidation. */
-static const WfParam common_params[] = {
-	{"seed", WF_PARAM_INT, 0, 0x1p53, "0", NULL,
-	"Start of all random choices; the same rows and seed give the same model."},
-	{"validation", WF_PARAM_WORD, 0, 0, "holdout", "none|holdout|cv|time|group",
-	"How the reported metrics are measured: on a random part, by cross-validation, on the latest rows, by whole groups, or not at all."},
-	{"test_fraction", WF_PARAM_REAL, 0.01, 0.9, "0.2", NULL,
-	"Share of the rows that validation \"holdout\" and \"time\" keep for measuring."},
-	{"folds", WF_PARAM_INT, 2, 100, "5", NULL,
-	"Number of parts for validation \"cv\" and \"group\"."},
-	{"refit", WF_PARAM_BOOL, 0, 1, "true", NULL,
-	"Train the final model on all rows after validation; otherwise keep the one trained without the rows held out."},
-	{"class_weight", WF_PARAM_NUMBERS, 0, 1e9, "none", "none|balanced",
-	"Weight of each class: equal, inversely to its frequency, or an object {label: weight}."},
-	{"weight_column", WF_PARAM_COLUMN, 0, 0, NULL, NULL,
-	"Column that holds the weight of each row; it is no feature."},
-	{"group_column", WF_PARAM_COLUMN, 0, 0, NULL, NULL,
-	"Column whose equal values stay together in validation \"group\"; it is no feature."},
-	{"time_column", WF_PARAM_COLUMN, 0, 0, NULL, NULL,
-	"Column that orders the rows for validation \"time\"."},
-	{"positive", WF_PARAM_TEXT, 0, 0, NULL, NULL,
-	"Label whose probability predict() returns when there are two classes."},
-	{"calibration", WF_PARAM_WORD, 0, 0, "auto", "auto|none|platt|temperature",
-	"How scores become probabilities."},
-	{"time_features", WF_PARAM_WORD, 0, 0, "auto", "auto|epoch",
-	"What timestamps become: parts of day, week and year; \"epoch\" adds the days since 2000-01-01."},
-	{"max_seconds", WF_PARAM_REAL, 0.001, 1e9, "none", "none",
-	"Stop training after that many seconds with what is learned by then; the model then depends on the machine."},
+/* Which tasks a common parameter is for. */
+#define LABELLED (1u << WF_REGRESSION | 1u << WF_CLASSIFICATION)
+#define TABLE (LABELLED | 1u << WF_ANOMALY)
+#define EVERY (TABLE | 1u << WF_RECOMMENDATION | 1u << WF_SEQUENCE)
+
+/* What algorithms take alike.  The words of "validation" are in the order of WfValidation. */
+static const struct
+{
+	unsigned	tasks;
+	WfParam		param;
+}			common_params[] = {
+	{EVERY, {"seed", WF_PARAM_INT, 0, 0x1p53, "0", NULL,
+	"Start of all random choices; the same rows and seed give the same model."}},
+	{EVERY, {"validation", WF_PARAM_WORD, 0, 0, "holdout", "none|holdout|cv|time|group",
+	"How the reported metrics are measured: on a random part, by cross-validation, on the latest rows, by whole groups, or not at all."}},
+	{EVERY, {"test_fraction", WF_PARAM_REAL, 0.01, 0.9, "0.2", NULL,
+	"Share of the rows that validation \"holdout\" and \"time\" keep for measuring."}},
+	{LABELLED, {"folds", WF_PARAM_INT, 2, 100, "5", NULL,
+	"Number of parts for validation \"cv\" and \"group\"."}},
+	{EVERY, {"refit", WF_PARAM_BOOL, 0, 1, "true", NULL,
+	"Train the final model on all rows after validation; otherwise keep the one trained without the rows held out."}},
+	{LABELLED, {"class_weight", WF_PARAM_NUMBERS, 0, 1e9, "none", "none|balanced",
+	"Weight of each class: equal, inversely to its frequency, or an object {label: weight}."}},
+	{LABELLED, {"weight_column", WF_PARAM_COLUMN, 0, 0, NULL, NULL,
+	"Column that holds the weight of each row; it is no feature."}},
+	{LABELLED, {"group_column", WF_PARAM_COLUMN, 0, 0, NULL, NULL,
+	"Column whose equal values stay together in validation \"group\"; it is no feature."}},
+	{LABELLED, {"time_column", WF_PARAM_COLUMN, 0, 0, NULL, NULL,
+	"Column that orders the rows for validation \"time\"."}},
+	{LABELLED, {"positive", WF_PARAM_TEXT, 0, 0, NULL, NULL,
+	"Label whose probability predict() returns when there are two classes."}},
+	{LABELLED, {"calibration", WF_PARAM_WORD, 0, 0, "auto", "auto|none|platt|temperature",
+	"How scores become probabilities."}},
+	{TABLE, {"time_features", WF_PARAM_WORD, 0, 0, "auto", "auto|epoch",
+	"What timestamps become: parts of day, week and year; \"epoch\" adds the days since 2000-01-01."}},
+	{EVERY, {"max_seconds", WF_PARAM_REAL, 0.001, 1e9, "none", "none",
+	"Stop training after that many seconds with what is learned by then; the model then depends on the machine."}},
 };
 
 #define N_COMMON ((int) (sizeof(common_params) / sizeof(common_params[0])))
 
 static const WfParamValue not_set = {.word = -1};
 
+/* The i-th common parameter of an algorithm; NULL past the end, and *n is then their number. */
+static const WfParam *
+common_param(const WfAlgorithm *algorithm, int i, int *n)
+{
+	*n = 0;
+	for (int c = 0; c < N_COMMON; c++)
+		if (common_params[c].tasks & algorithm->tasks)
+			if ((*n)++ == i)
+				return &common_params[c].param;
+	return NULL;
+}
+
 int
 wf_params_count(int algorithm)
 {
 	const WfAlgorithm *a = wf_algorithm_get(algorithm);
+	int			common;
 	int			n = 0;
 
-	while (a && a->params[n].name)
+	if (a == NULL)
+		return 0;
+	(void) common_param(a, -1, &common);
+	while (a->params[n].name)
 		n++;
-	return N_COMMON + n;
+	return common + n;
 }
 
 const WfParam *
 wf_params_get(int algorithm, int i)
 {
 	const WfAlgorithm *a = wf_algorithm_get(algorithm);
+	const WfParam *param;
+	int			common;
 
 	if (i < 0 || i >= wf_params_count(algorithm))
 		return NULL;
-	return i < N_COMMON ? &common_params[i] : &a->params[i - N_COMMON];
+	param = common_param(a, i, &common);
+	return param ? param : &a->params[i - common];
 }
 
 static int
@@ -363,8 +391,10 @@ fail_unknown(WfHost *host, int algorithm, const char *name)
 	const WfAlgorithm *a = wf_algorithm_get(algorithm);
 	int			near = nearest_param(algorithm, name);
 	int			n = wf_params_count(algorithm);
+	int			common;
 	WfBytes		hint;
 
+	(void) common_param(a, -1, &common);
 	wf_bytes_init(&hint, host);
 	if (near >= 0)
 	{
@@ -376,7 +406,7 @@ fail_unknown(WfHost *host, int algorithm, const char *name)
 	/* its own first: they are what is most likely looked for */
 	for (int i = 0; i < n; i++)
 	{
-		int			at = (i + N_COMMON) % n;
+		int			at = (i + common) % n;
 
 		if (i)
 			put(&hint, ", ");
@@ -384,7 +414,7 @@ fail_unknown(WfHost *host, int algorithm, const char *name)
 	}
 	put(&hint, ".");
 	host->fail(host, WF_E_PARAM, finish_text(&hint),
-			   "unknown parameter \"%s\" for algorithm \"%s\"", name, a ? a->name : "");
+			   "unknown parameter \"%s\" for algorithm \"%s\"", name, a->name);
 }
 
 static const char *
@@ -494,13 +524,22 @@ wf_params_set(WfHost *host, WfSpec *spec, const char *name, const WfParamInput *
 void
 wf_params_finish(WfHost *host, WfSpec *spec)
 {
+	const WfAlgorithm *algorithm = wf_algorithm_get(spec->algorithm);
+
 	spec->seed = (uint64_t) wf_spec_number(spec, "seed");
 	spec->validation = (WfValidation) wf_spec_value(spec, "validation")->word;
 	spec->test_fraction = wf_spec_number(spec, "test_fraction");
-	spec->folds = (int) wf_spec_number(spec, "folds");
+	spec->folds = wf_spec_has(spec, "folds") ? (int) wf_spec_number(spec, "folds") : 0;
 	spec->refit = wf_spec_bool(spec, "refit");
 	spec->max_seconds = wf_spec_word(spec, "max_seconds") ? 0 : wf_spec_number(spec, "max_seconds");
 
+	if ((algorithm->tasks & LABELLED) == 0)
+	{
+		if (spec->validation == WF_VALIDATE_CV || spec->validation == WF_VALIDATE_GROUP)
+			host->fail(host, WF_E_PARAM, "Valid values are none, holdout and time.",
+					   "algorithm \"%s\" cannot be validated that way", algorithm->name);
+		return;
+	}
 	if (spec->validation == WF_VALIDATE_TIME && wf_spec_value(spec, "time_column")->text == NULL)
 		host->fail(host, WF_E_PARAM, "Name the column that orders the rows: \"time_column\".",
 				   "validation \"time\" needs parameter \"time_column\"");

@@ -26,13 +26,25 @@ typedef struct Scored
 	uint16_t   *answer;			/* the class answered */
 } Scored;
 
+void
+wf_fit_result_init(WfFitResult *result)
+{
+	memset(result, 0, sizeof(*result));
+	result->headline = -1;
+	result->leak_column = -1;
+}
+
+void
+wf_fit_result_add(WfFitResult *result, const char *metric, double value, double baseline, const char *split)
+{
+	if (result->n_scores < WF_MAX_SCORES)
+		result->scores[result->n_scores++] = (WfScore) {metric, value, baseline, split};
+}
+
 static void
 add_score(WfFit *fit, const char *metric, double value, double baseline, const char *split)
 {
-	WfFitResult *r = fit->result;
-
-	if (r->n_scores < WF_MAX_SCORES)
-		r->scores[r->n_scores++] = (WfScore) {metric, value, baseline, split};
+	wf_fit_result_add(fit->result, metric, value, baseline, split);
 }
 
 /* Sample weight without the class weight that training multiplied in. */

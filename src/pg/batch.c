@@ -17,6 +17,7 @@
 #include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/input.h"
+#include "pg/kind.h"
 #include "pg/registry.h"
 #include "pg/scoring.h"
 
@@ -77,6 +78,7 @@ wfml_predict_batch(PG_FUNCTION_ARGS)
 	out.row_context = AllocSetContextCreate(CurrentMemoryContext, "wfml batch row", ALLOCSET_SMALL_SIZES);
 	scorer.model_name = name;
 	scorer.cached = wfml_cache_get(resolved.id, CurrentMemoryContext);
+	wfml_check_task(scorer.cached->model, resolved.name, WFML_TABLE_TASKS);
 	scorer.extra_column = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 	scorer.extra_role = "key_column";
 	scorer.emit = emit_prediction;
@@ -219,6 +221,7 @@ wfml_partial_dependence(PG_FUNCTION_ARGS)
 	memset(&scorer, 0, sizeof(scorer));
 	scorer.model_name = name;
 	scorer.cached = wfml_cache_get(resolved.id, CurrentMemoryContext);
+	wfml_check_task(scorer.cached->model, resolved.name, WFML_TABLE_TASKS);
 	model = scorer.cached->model;
 	feature = feature_of(model, name, column);
 	d->x = palloc_extended(sizeof(float) * DEPENDENCE_ROWS * (Size) model->shape.n_features, MCXT_ALLOC_HUGE);

@@ -203,18 +203,34 @@ wfml_cache_unpin(const WfmlCached *cached, MemoryContext holder)
 /* ---- loading ---- */
 
 static void
-check_string(const WfModel *model, WfStringRecord s)
+check_bytes(const char *bytes, size_t length)
 {
-	if (!pg_verifymbstr(wf_model_string(model, s), s.length, true))
+	if (!pg_verifymbstr(bytes, (int) length, true))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("model holds text that is not valid in encoding \"%s\"", GetDatabaseEncodingName()),
 				 errhint("A model keeps the encoding of the database that it was trained in.")));
 }
 
+static void
+check_string(const WfModel *model, WfStringRecord s)
+{
+	check_bytes(wf_model_string(model, s), s.length);
+}
+
 void
 wfml_check_strings(const WfModel *model)
 {
+	for (int m = 0; m < WF_MAX_IDMAPS; m++)
+		for (uint32 i = 0; i < model->ids[m].n; i++)
+		{
+			size_t		length;
+			const char *id = wf_idmap_string(&model->ids[m], i, &length);
+
+			check_bytes(id, length);
+			if (i % 16384 == 0)
+				CHECK_FOR_INTERRUPTS();
+		}
 	for (uint32 c = 0; c < model->header->n_columns; c++)
 	{
 		const WfColumnRecord *column = &model->columns[c];

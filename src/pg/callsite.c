@@ -15,6 +15,7 @@
 
 #include "pg/callsite.h"
 #include "pg/compat.h"
+#include "pg/kind.h"
 #include "pg/tables.h"
 
 WfmlSite *
@@ -27,6 +28,7 @@ wfml_site(FunctionCallInfo fcinfo)
 	{
 		site = MemoryContextAllocZero(context, sizeof(WfmlSite));
 		site->context = context;
+		site->tasks = WFML_TABLE_TASKS;
 		if (fcinfo->flinfo)
 			fcinfo->flinfo->fn_extra = site;
 	}
@@ -69,6 +71,7 @@ finish_resolving(WfmlSite *site)
 	site->cached = wfml_cache_get(site->resolved.id, site->context);
 	if (before)
 		wfml_cache_unpin(before, site->context);
+	wfml_check_task(site->cached->model, site->resolved.name, site->tasks);
 	if (ActiveSnapshotSet())
 	{
 		Snapshot	snapshot = GetActiveSnapshot();

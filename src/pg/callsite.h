@@ -37,6 +37,7 @@ typedef struct WfmlSite
 	WfmlResolved resolved;
 	const WfmlCached *cached;
 	TupleDesc	result;			/* blessed, for composite results; set by the caller */
+	unsigned	tasks;			/* models that the function works with (kind.h); by wfml_site() those of tables */
 
 	/* when and how it was resolved */
 	MemoryContext context;
@@ -63,7 +64,10 @@ typedef struct WfmlSite
 /* The call site's state; without a flinfo (DirectFunctionCall) one for this call. */
 extern WfmlSite *wfml_site(FunctionCallInfo fcinfo);
 
-/* Make resolved and cached say what the name, or the id, means now to the current user. */
+/*
+ * Make resolved and cached say what the name, or the id, means now to the
+ * current user; WF002 when it is no model for this function.
+ */
 extern void wfml_site_use_name(WfmlSite *site, text *reference);
 extern void wfml_site_use_id(WfmlSite *site, int64 id);
 

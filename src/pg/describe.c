@@ -120,15 +120,25 @@ wfml_model_facts(PG_FUNCTION_ARGS)
 	header = model->header;
 	calibration = header->calibration < lengthof(calibrations) ? calibrations[header->calibration] : "unknown";
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_columns(&state, model);
-	push_number(&state, "features", header->n_features);
+	if (header->task == WF_RECOMMENDATION)
+	{
+		push_number(&state, "users", model->ids[0].n);
+		push_number(&state, "items", model->ids[1].n);
+	}
+	else if (header->task == WF_SEQUENCE)
+		push_number(&state, "events", model->ids[0].n);
+	else
+	{
+		push_columns(&state, model);
+		push_number(&state, "features", header->n_features);
+	}
 	if (header->n_classes > 0)
 	{
 		push_labels(&state, model);
 		push_key(&state, "calibration");
 		push_text(&state, WJB_VALUE, calibration, strlen(calibration));
 	}
-	else
+	else if (header->task == WF_REGRESSION)
 	{
 		push_number(&state, "lower_residual", header->lower);
 		push_number(&state, "upper_residual", header->upper);

@@ -24,6 +24,7 @@
 #include "pg/access.h"
 #include "pg/arguments.h"
 #include "pg/cache.h"
+#include "pg/kind.h"
 #include "pg/pghost.h"
 #include "pg/registry.h"
 #include "pg/scoring.h"
@@ -126,6 +127,7 @@ collect(const char *name, const char *source, char *target)
 	wf_bytes_init(&o->y, o->host);
 	wfml_resolve(name, GetUserId(), &o->resolved);
 	o->cached = wfml_cache_get(o->resolved.id, CurrentMemoryContext);
+	wfml_check_task(o->cached->model, o->resolved.name, WFML_TABLE_TASKS);
 	o->n_classes = (int) o->cached->model->header->n_classes;
 	if (target == NULL)
 		target = stored_target(o->resolved.id);

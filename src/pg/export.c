@@ -26,6 +26,7 @@
 #include "pg/cache.h"
 #include "pg/compat.h"
 #include "pg/envelope.h"
+#include "pg/kind.h"
 #include "pg/pghost.h"
 #include "pg/registry.h"
 #include "pg/settings.h"
@@ -265,7 +266,7 @@ fill_publication(WfmlPublication *p, const WfModel *model, JsonbContainer *descr
 	double		seconds = number_member(description, "training_seconds", 0);
 
 	p->algorithm = model->algorithm->name;
-	p->task = header->task == WF_CLASSIFICATION ? "classification" : "regression";
+	p->task = wfml_task_name((WfTask) header->task);
 	p->source = NULL;
 	p->target = text_member(description, "target");
 	p->positive = header->n_classes == 2 ? pnstrdup(wf_model_string(model, model->labels[1]), model->labels[1].length) : NULL;

@@ -21,6 +21,7 @@
 
 #include "pg/cache.h"
 #include "pg/compat.h"
+#include "pg/kind.h"
 #include "pg/registry.h"
 
 PG_FUNCTION_INFO_V1(wfml_create_function);
@@ -78,6 +79,7 @@ wfml_create_function(PG_FUNCTION_ARGS)
 
 	wfml_resolve(reference, GetUserId(), &resolved);
 	cached = wfml_cache_get(resolved.id, CurrentMemoryContext);
+	wfml_check_task(cached->model, resolved.name, WFML_TABLE_TASKS);
 	/* Columns that do not fit are an error now, not at the first use. */
 	(void) wfml_cache_rowmap(cached, resolved.name, get_rel_type_id(relation), -1, CurrentMemoryContext);
 	labels = cached->model->header->n_classes > 2;

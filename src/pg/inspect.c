@@ -21,6 +21,7 @@
 #include "pg/pghost.h"
 #include "pg/settings.h"
 #include "pg/source.h"
+#include "pg/kind.h"
 #include "pg/trainspec.h"
 
 #define N_OUT 6

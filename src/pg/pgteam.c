@@ -4,7 +4,7 @@
  *
  * The leader makes a DSA area, launches workers, counts who is really there
  * (a worker with another build of the library leaves at once), and only then
- * does everybody know the team's size and call wf_fit().  Ranks are handed
+ * does everybody know the team's size and call the algorithm's fit().  Ranks are handed
  * out by arrival.  Collective allocations go through the area: rank 0
  * allocates, publishes the pointer, and a barrier on each side keeps members
  * in step.
@@ -178,7 +178,7 @@ wfml_parallel_main(dsm_segment *seg, shm_toc *toc)
 	host = wfml_host_create(context);
 	wfml_host_limit(host, (size_t) control->training_memory * 1024, "wfml.max_training_memory");
 	team_init(&team, host, control, rank, (int) size, dsa_attach(control->area));
-	wf_fit(&team.team, &control->spec, NULL, NULL);
+	wf_algorithm_get(control->spec.algorithm)->fit(&team.team, &control->spec, NULL, NULL);
 	dsa_detach(team.area);
 	MemoryContextDelete(context);
 }
@@ -186,13 +186,13 @@ wfml_parallel_main(dsm_segment *seg, shm_toc *toc)
 /* ---- the leader ---- */
 
 static void
-fit_alone(WfHost *host, const WfSpec *spec, const WfFitInput *input, WfFitResult *result)
+fit_alone(WfHost *host, const WfSpec *spec, const void *input, WfFitResult *result)
 {
 	WfTeam		team;
 	WfTeamShared shared;
 
 	wf_team_alone(&team, &shared, host);
-	wf_fit(&team, spec, input, result);
+	wf_algorithm_get(spec->algorithm)->fit(&team, spec, input, result);
 }
 
 /*
@@ -260,7 +260,7 @@ count_workers(ParallelContext *pcxt, TeamStamp *stamp, TeamControl *control)
 }
 
 static void
-fit_together(int workers, WfHost *host, const WfSpec *spec, const WfFitInput *input, WfFitResult *result)
+fit_together(int workers, WfHost *host, const WfSpec *spec, const void *input, WfFitResult *result)
 {
 	ParallelContext *pcxt;
 	TeamStamp  *stamp;
@@ -295,7 +295,7 @@ fit_together(int workers, WfHost *host, const WfSpec *spec, const WfFitInput *in
 	team_init(&team, host, control, 0, 1 + count_workers(pcxt, stamp, control), area);
 	pg_write_barrier();
 	pg_atomic_write_u32(&control->size, (uint32) team.team.size);
-	wf_fit(&team.team, spec, input, result);
+	wf_algorithm_get(spec->algorithm)->fit(&team.team, spec, input, result);
 
 	WaitForParallelWorkersToFinish(pcxt);
 	DestroyParallelContext(pcxt);
@@ -304,7 +304,7 @@ fit_together(int workers, WfHost *host, const WfSpec *spec, const WfFitInput *in
 }
 
 void
-wfml_team_fit(WfHost *host, const WfSpec *spec, const WfFitInput *input,
+wfml_team_fit(WfHost *host, const WfSpec *spec, const void *input,
 			  double work, size_t shared_bytes, WfFitResult *result)
 {
 	int			workers = Min(max_parallel_maintenance_workers, WF_TEAM_MAX - 1);

@@ -11,12 +11,12 @@
 #include "core/fit.h"
 
 /*
- * Run wf_fit() with up to max_parallel_maintenance_workers workers beside the
+ * Run the algorithm's fit() with up to max_parallel_maintenance_workers workers beside the
  * leader; with none when the work is small, when none can be had, or when
  * shared memory is short (WARNING).  work: rows × features × trees or so;
  * shared_bytes: estimate of the shared memory needed.
  */
-extern void wfml_team_fit(WfHost *host, const WfSpec *spec, const WfFitInput *input,
+extern void wfml_team_fit(WfHost *host, const WfSpec *spec, const void *input,
 						  double work, size_t shared_bytes, WfFitResult *result);
 
 #endif							/* WFML_PGTEAM_H */

@@ -1,9 +1,6 @@
 /*-------------------------------------------------------------------------
  * train.c
- *	  wfml.train(): check, read, fit, publish.
- *
- * Nothing is written before the fit has ended: parallel mode forbids it, and
- * an error then leaves no trace.  All memory of a training is in one context.
+ *	  wfml.train(): models of rows.
  *-------------------------------------------------------------------------
  */
 #include "pg/compat.h"
@@ -19,14 +16,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "core/model.h"
 #include "pg/arguments.h"
-#include "pg/pghost.h"
-#include "pg/pgteam.h"
-#include "pg/progress.h"
-#include "pg/registry.h"
+#include "pg/kind.h"
 #include "pg/settings.h"
 #include "pg/source.h"
+#include "pg/training.h"
 #include "pg/trainspec.h"
 
 /* The arguments of wfml.train(). */
@@ -101,17 +95,10 @@ check_memory(const WfSpec *spec, const WfmlSource *source, double *work)
 	int			k = source->task == WF_CLASSIFICATION ? source->schema->n_classes : 0;
 	size_t		shared;
 	size_t		memory = wf_fit_memory(spec, n, d, k, &shared) + wf_frame_memory(source->frame);
-	size_t		limit = (size_t) wfml_max_training_memory * 1024;
 	double		rounds = wf_spec_has(spec, "trees") ? wf_spec_number(spec, "trees") :
 		wf_spec_has(spec, "rounds") ? wf_spec_number(spec, "rounds") : 100;
 
-	if (memory > limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("training needs about %zu MB, more than \"wfml.max_training_memory\" allows (%zu MB)",
-						memory >> 20, limit >> 20),
-				 errdetail("The source has " UINT64_FORMAT " rows and %u features.", n, d),
-				 errhint("Raise \"wfml.max_training_memory\", or train on fewer rows or columns.")));
+	wfml_training_check_memory(memory, psprintf("The source has " UINT64_FORMAT " rows and %u features.", n, d));
 	*work = (double) n * d * rounds;
 	return shared;
 }
@@ -192,64 +179,6 @@ warn_of_leak(const WfFitResult *result, const WfmlSource *source)
 			 errhint("If so, leave it out with the argument \"features\".")));
 }
 
-/*
- * "churn@4 replaces churn@3: accuracy 0.87, was 0.86 (better)", or, when the
- * new version was only stored, that the other one stays.
- */
-static void
-compare_with_replaced(const WfmlPublication *p, const WfFitResult *result)
-{
-	char	   *metric;
-	double		was;
-	const WfScore *now = result->headline >= 0 ? &result->scores[result->headline] : NULL;
-	char	   *what;
-
-	if (p->replaced_id == 0)
-		return;
-	what = p->activate
-		? psprintf("%s@%d replaces %s@%d", p->name, p->version, p->name, p->replaced_version)
-		: psprintf("%s@%d is stored, %s@%d stays active", p->name, p->version, p->name, p->replaced_version);
-	if (now && wfml_headline(p->replaced_id, &metric, &was) && strcmp(metric, now->metric) == 0)
-		ereport(NOTICE,
-				(errmsg("%s: %s %.4g, %s %.4g (%s)", what, metric, now->value,
-						p->activate ? "was" : "against", was,
-						now->value > was ? "better" : now->value < was ? "worse" : "equal")));
-	else
-		ereport(NOTICE, (errmsg("%s", what)));
-}
-
-static Datum
-summary(FunctionCallInfo fcinfo, const WfmlPublication *p, const WfFitResult *result, int n_columns)
-{
-	TupleDesc	desc;
-	Datum		values[12];
-	bool		nulls[12] = {false};
-	const WfScore *score = result->headline >= 0 ? &result->scores[result->headline] : NULL;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	values[0] = CStringGetTextDatum(p->name);
-	values[1] = Int32GetDatum(p->version);
-	values[2] = CStringGetTextDatum(p->algorithm);
-	values[3] = CStringGetTextDatum(p->task);
-	values[4] = Int64GetDatum(p->training_rows);
-	values[5] = Int32GetDatum(n_columns);
-	nulls[6] = nulls[7] = nulls[8] = score == NULL;
-	if (score)
-	{
-		values[6] = CStringGetTextDatum(score->metric);
-		values[7] = Float8GetDatum(score->value);
-		values[8] = Float8GetDatum(score->baseline);
-		nulls[7] = isnan(score->value);
-		nulls[8] = isnan(score->baseline);
-	}
-	values[9] = Float8GetDatum(rint(p->training_seconds * 1000) / 1000);
-	values[10] = DirectFunctionCall1(pg_size_pretty, Int64GetDatum((int64) p->artifact_bytes));
-	nulls[11] = p->positive == NULL;
-	values[11] = p->positive ? CStringGetTextDatum(p->positive) : (Datum) 0;
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
-}
-
 PG_FUNCTION_INFO_V1(wfml_train);
 
 /* wfml.train(model, algorithm, source, target, params, features, task, activate) → training_summary */
@@ -257,70 +186,32 @@ Datum
 wfml_train(PG_FUNCTION_ARGS)
 {
 	TrainCall	call;
-	WfSpec		spec;
-	WfFitResult result;
+	WfmlTraining t;
 	WfFitInput	input;
-	WfmlPublication p;
 	WfmlSource *source;
-	MemoryContext context;
-	WfHost	   *host;
-	double		started;
 	double		work;
 	size_t		shared;
-	int			n_columns;
-	Datum		row;
 
-	PreventCommandIfReadOnly("wfml.train()");
 	read_call(fcinfo, &call);
-	wfml_check_model_name(call.model);
-	wfml_check_may_train(call.model);
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "wfml training", ALLOCSET_DEFAULT_SIZES);
-	host = wfml_host_create(context);
-	wfml_host_limit(host, (size_t) wfml_max_training_memory * 1024, "wfml.max_training_memory");
-	wfml_host_report(host);
-	started = host->now(host);
-	wfml_spec_parse(host, call.algorithm, call.params, &spec);
-	wfml_progress_begin(call.model, call.algorithm, context);
-
-	source = read_source(host, &call, &spec);
-	spec.task = source->task;
-	shared = check_memory(&spec, source, &work);
+	wfml_training_begin(&t, "wfml.train()", call.model, call.algorithm, call.params);
+	source = read_source(t.host, &call, &t.spec);
+	t.spec.task = source->task;
+	shared = check_memory(&t.spec, source, &work);
 	input = (WfFitInput) {
 		.schema = source->schema,
 		.frame = source->frame,
 		.class_of_code = source->class_of_code,
 		.size_limit = (size_t) wfml_max_model_size * 1024,
 	};
-	wfml_team_fit(host, &spec, &input, work, shared, &result);
+	wfml_training_fit(&t, &input, work, shared);
+	warn_of_leak(&t.result, source);
 
-	memset(&p, 0, sizeof(p));
-	p.name = call.model;
-	p.algorithm = call.algorithm;
-	p.task = wfml_task_name(source->task);
-	p.source = source->stored_source;
-	p.target = call.target;
-	p.features = names_json(source->schema, &n_columns);
-	p.params = call.params;
-	p.metrics = wfml_scores_json(&result);
-	p.seed = (int64) spec.seed;
-	p.training_rows = (int64) result.training_rows;
-	p.training_seconds = host->now(host) - started;
-	p.artifact = result.artifact.data;
-	p.artifact_bytes = result.artifact.length;
-	p.format_version = WF_MODEL_FORMAT;
-	p.activate = call.activate;
-	p.positive = source->positive;
-	p.arguments = arguments_json(&call, source->stored_source);
-	wfml_publish(&p);
-
-	warn_of_leak(&result, source);
-	if (result.time_limited)
-		ereport(NOTICE,
-				(errmsg("training stopped after \"max_seconds\" with %d rounds", result.rounds),
-				 errdetail("The model depends on the machine's speed, so it cannot be repeated exactly.")));
-	compare_with_replaced(&p, &result);
-	row = summary(fcinfo, &p, &result, n_columns);
-	MemoryContextDelete(context);
-	return row;
+	t.publication.source = source->stored_source;
+	t.publication.target = call.target;
+	t.publication.features = names_json(source->schema, &t.n_columns);
+	t.publication.params = call.params;
+	t.publication.activate = call.activate;
+	t.publication.positive = source->positive;
+	t.publication.arguments = arguments_json(&call, source->stored_source);
+	return wfml_training_finish(fcinfo, &t);
 }

@@ -11,6 +11,7 @@
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
+#include "pg/kind.h"
 #include "pg/pghost.h"
 #include "pg/trainspec.h"
 
@@ -130,12 +131,6 @@ wfml_task_parse(const char *task)
 }
 
 const char *
-wfml_task_name(WfTask task)
-{
-	return task == WF_CLASSIFICATION ? "classification" : "regression";
-}
-
-const char *
 wfml_spec_column(const WfSpec *spec, const char *name)
 {
 	const WfParamValue *value = wf_spec_value(spec, name);
@@ -204,6 +199,20 @@ wfml_scores_json(const WfFitResult *result)
 
 /* ---- the tables of algorithms and parameters as rows ---- */
 
+/* "classification, regression" */
+static char *
+task_names(unsigned tasks)
+{
+	static const WfTask order[] = {WF_CLASSIFICATION, WF_REGRESSION, WF_ANOMALY, WF_RECOMMENDATION, WF_SEQUENCE};
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(order); i++)
+		if (tasks & WFML_TASK(order[i]))
+			appendStringInfo(&names, "%s%s", names.len ? ", " : "", wfml_task_name(order[i]));
+	return names.data;
+}
+
 PG_FUNCTION_INFO_V1(wfml_algorithm_rows);
 
 /* wfml.algorithm_rows() → (algorithm, tasks, description) */
@@ -220,9 +229,7 @@ wfml_algorithm_rows(PG_FUNCTION_ARGS)
 		bool		nulls[3] = {false};
 
 		values[0] = CStringGetTextDatum(a->name);
-		values[1] = CStringGetTextDatum((a->tasks & (1u << WF_CLASSIFICATION)) == 0 ? "regression" :
-										(a->tasks & (1u << WF_REGRESSION)) == 0 ? "classification" :
-										"classification, regression");
+		values[1] = CStringGetTextDatum(task_names(a->tasks));
 		values[2] = CStringGetTextDatum(a->title);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}

@@ -17,7 +17,6 @@
 extern void wfml_spec_parse(WfHost *host, const char *algorithm, Jsonb *params, WfSpec *spec);
 /* -1 for NULL; ERROR for anything but classification and regression. */
 extern int	wfml_task_parse(const char *task);
-extern const char *wfml_task_name(WfTask task);
 /* Column named by a parameter, or NULL. */
 extern const char *wfml_spec_column(const WfSpec *spec, const char *name);
 
