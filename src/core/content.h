@@ -29,34 +29,30 @@ typedef enum WfContentKind
 
 /* ---- gathering a catalogue, row by row ---- */
 
-typedef struct WfContentBuilder WfContentBuilder;
+typedef struct WfContentReader WfContentReader;
 
-/* names and kinds are copied; the numbers of columns are their places here. */
-WfContentBuilder *wf_content_begin(WfHost *host, int n_columns, const char *const *names,
-								   const WfContentKind *kinds);
-/*
- * Start the row of an item; the calls below add to it.  Rows with the same id
- * are one item: their terms are joined, a number is the mean of theirs.
- */
-void		wf_content_item(WfContentBuilder *b, const char *id, size_t length);
-/* NULL values are not added.  Text, category, or one tag. */
-void		wf_content_add_text(WfContentBuilder *b, int column, const char *bytes, size_t length);
-void		wf_content_add_number(WfContentBuilder *b, int column, double value);
+/* kinds is copied; columns are called by their places in it. */
+WfContentReader *wf_content_begin(WfHost *host, int n_columns, const WfContentKind *kinds);
+/* Start the next row (0, 1, 2, …); the calls below add to it.  NULL values are not added. */
+void		wf_content_row(WfContentReader *reader);
+/* A text, a category, or one tag. */
+void		wf_content_add_text(WfContentReader *reader, int column, const char *bytes, size_t length);
+/* A number; NaN and infinite ones are left out like NULL. */
+void		wf_content_add_number(WfContentReader *reader, int column, double value);
 
-/* Distinct items so far. */
-uint32_t	wf_content_n_items(const WfContentBuilder *b);
-/* The id of item i in order of arrival (i < n_items); not NUL-terminated. */
-const char *wf_content_id(const WfContentBuilder *b, uint32_t i, size_t *length);
-/* Bytes held by the builder now. */
-size_t		wf_content_bytes(const WfContentBuilder *b);
+uint32_t	wf_content_n_rows(const WfContentReader *reader);
+/* Bytes held by the reader now, and at most while it is finished, the result included. */
+size_t		wf_content_bytes(const WfContentReader *reader);
+size_t		wf_content_finish_bytes(const WfContentReader *reader);
 
 /*
- * Append the finished content, 64-byte aligned.  place[i] says which number
- * item i (in order of arrival) has in the model; n_model_items of them exist,
- * those not in the catalogue have no terms.  Frees what the builder holds.
+ * Append the content of n_items items, 64-byte aligned.  place[r] is the number
+ * of the item that row r describes.  Rows with the same place are one item,
+ * whatever their order: their terms are joined, its number is the mean of
+ * theirs.  Items without a row have no terms.  The result does not depend on
+ * the order of rows.  Gives back what the reader holds.
  */
-void		wf_content_finish(WfContentBuilder *b, const uint32_t *place, uint32_t n_model_items,
-							  WfBytes *out);
+void		wf_content_finish(WfContentReader *reader, const uint32_t *place, uint32_t n_items, WfBytes *out);
 
 /* ---- using it ---- */
 

@@ -2,10 +2,16 @@
  * ratings.h
  *	  Explicit ratings: which value would this user give that item?
  *
- * Factors with biases inside the alternating solve, chosen and combined by the
- * squared error of inner validation ratings, then fitted to all of them.  The
- * trained model is a range of bytes, position-independent, that the
- * recommender stores and opens.
+ * A rating is mean + user's bias + item's bias + product of two short vectors,
+ * biases and vectors solved together by alternating least squares: [p, b]
+ * against [q, 1] (after Koren, Bell, Volinsky 2009), with a penalty that grows
+ * as the square root of a row's length.  Length of vectors, penalty and number
+ * of iterations are chosen by the squared error of ratings kept back; then
+ * everything is fitted again to all ratings, a few times from different random
+ * starts, whose mean errs less than any of them.
+ *
+ * The model is a range of bytes, position-independent, that the recommender
+ * stores and opens.
  *-------------------------------------------------------------------------
  */
 #ifndef WF_RATINGS_H
@@ -13,65 +19,87 @@
 
 #include "core/matrix.h"
 
+#define WF_RATINGS_MAX_FACTORS 256
+#define WF_RATINGS_MAX_MEMBERS 8
+
 typedef struct WfRatingsSpec
 {
-	int			k;				/* 0: chosen */
+	int			k;				/* -1: chosen; 0: biases only */
 	int			iterations;		/* 0: chosen */
-	double		regularization; /* negative: chosen */
+	double		regularization; /* in units of the ratings' standard deviation; negative: chosen */
 	uint64_t	seed;
 	double		deadline;		/* host->now() at which to stop; 0: none */
 	bool		progress;		/* report steps as WF_PHASE_TRAIN */
 } WfRatingsSpec;
 
-/* What training found out on its inner validation ratings; 0 where there were none. */
+/* What training found out; the figures of validation are NaN where no rating could be kept back. */
 typedef struct WfRatingsFit
 {
 	uint64_t	n_validation;
-	double		rmse;
-	double		baseline_rmse;	/* mean and biases only */
+	double		rmse;			/* of one start, on the ratings kept back */
+	double		baseline_rmse;	/* the same, biases only */
 	int			k;
 	int			iterations;
 	double		regularization;
+	int			members;		/* random starts that were averaged */
 	bool		time_limited;
 } WfRatingsFit;
 
-typedef struct WfRatings WfRatings;
+typedef struct WfRatingsHeader
+{
+	char		magic[8];
+	uint32_t	n_users;
+	uint32_t	n_items;
+	uint32_t	k;
+	uint32_t	stride;			/* floats of one vector */
+	uint32_t	n_members;
+	uint32_t	reserved;
+	double		mean;
+	double		scale;			/* standard deviation of the ratings */
+	double		low;			/* range of the ratings */
+	double		high;
+	double		regularization;
+	double		reserved2[7];
+} WfRatingsHeader;
 
-/* Bytes of training beside m and its transpose, and of the stored model; saturate. */
+/* An opened model.  A vector is k factors, then the bias, then zeros. */
+typedef struct WfRatings
+{
+	const WfRatingsHeader *header;
+	const float *user;			/* n_users × n_members × stride */
+	const float *item;			/* n_items × n_members × stride */
+} WfRatings;
+
+/* Bytes of training beside m and its transpose, and of the stored model (upper bounds); saturate. */
 size_t		wf_ratings_training_bytes(uint32_t n_users, uint32_t n_items, uint64_t n, int k, int team_size);
 size_t		wf_ratings_stored_bytes(uint32_t n_users, uint32_t n_items, uint64_t n, int k);
 
 /*
- * Collective.  m: users × items, value = the rating (a pair rated twice has one
- * entry: the caller's mean of them); transposed is its transpose.  Rank 0
- * appends the model to out, 64-byte aligned, and fills fit; the others pass
- * both too and they stay untouched.
+ * Collective.  m: users × items, value = the rating; transposed is its
+ * transpose.  Rank 0 appends the model to out, 64-byte aligned; out is not used
+ * in other members.  Every member gets the same fit.
  */
 void		wf_ratings_train(WfTeam *team, const WfRatingsSpec *spec, const WfMatrix *m,
 							 const WfMatrix *transposed, WfBytes *out, WfRatingsFit *fit);
 
-/*
- * Verify and open; bytes are 64-byte aligned and outlive the model, which comes
- * from the host.  NULL on any defect.
- */
-WfRatings  *wf_ratings_open(WfHost *host, const void *bytes, size_t length);
-uint32_t	wf_ratings_n_users(const WfRatings *r);
-uint32_t	wf_ratings_n_items(const WfRatings *r);
+/* Verify and open; bytes are 64-byte aligned and outlive r.  false on any defect.  Allocates nothing. */
+bool		wf_ratings_open(const void *bytes, size_t length, WfRatings *r);
 
 /* A user who was not in training, or an item that was not. */
 #define WF_RATINGS_UNKNOWN UINT32_MAX
 
 /*
- * A user ready for prediction.  history: n different items (below n_items) and
- * their ratings; for a user of training his row of the matrix, which must be
- * given again.  The room comes from the host once, with wf_ratings_user_create.
+ * The rating that the user would give, within the range seen in training; of an
+ * unknown user or item the mean and the biases that are known.
  */
-typedef struct WfRatingsUser WfRatingsUser;
+double		wf_ratings_predict(const WfRatings *r, uint32_t user, uint32_t item);
 
-WfRatingsUser *wf_ratings_user_create(WfHost *host, const WfRatings *r);
-void		wf_ratings_user_set(const WfRatings *r, WfRatingsUser *u, uint32_t user,
-								const uint32_t *items, const float *values, size_t n);
-/* Within the range of ratings seen in training. */
-double		wf_ratings_predict(const WfRatings *r, const WfRatingsUser *u, uint32_t item);
+/* The same for a user known by his history only: floats of his vector, bytes of scratch. */
+size_t		wf_ratings_vector(const WfRatings *r);
+size_t		wf_ratings_scratch(const WfRatings *r);
+/* history: n different items (below n_items) and their ratings; scratch 64-byte aligned. */
+void		wf_ratings_fold_in(const WfRatings *r, const uint32_t *items, const float *values,
+							   size_t n, void *scratch, float *vector);
+double		wf_ratings_predict_vector(const WfRatings *r, const float *vector, uint32_t item);
 
 #endif							/* WF_RATINGS_H */
