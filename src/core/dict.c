@@ -27,6 +27,7 @@ struct WfDict
 	Entry	   *entries;
 	uint32_t	n;
 	uint32_t	capacity;
+	uint32_t	max_entries;
 	uint32_t   *slots;			/* code + 1, 0 = free; twice the capacity of entries */
 	uint32_t	mask;
 	char	   *chunk;			/* where the next string goes */
@@ -77,9 +78,16 @@ wf_hash_bytes(const void *bytes, size_t length, uint64_t seed)
 WfDict *
 wf_dict_create(WfHost *host)
 {
+	return wf_dict_create_limited(host, WF_DICT_MAX_ENTRIES);
+}
+
+WfDict *
+wf_dict_create_limited(WfHost *host, uint32_t max_entries)
+{
 	WfDict	   *dict = wf_alloc_zero(host, 1, sizeof(WfDict));
 
 	dict->host = host;
+	dict->max_entries = max_entries;
 	dict->chunk_size = 256;
 	dict->entries = wf_alloc(host, FIRST_ENTRIES, sizeof(Entry));
 	dict->slots = wf_alloc_zero(host, 2 * FIRST_ENTRIES, sizeof(uint32_t));
@@ -171,7 +179,7 @@ wf_dict_add(WfDict *dict, const char *bytes, size_t length)
 		e->count++;
 		return dict->slots[at] - 1;
 	}
-	if (dict->n >= WF_DICT_MAX_ENTRIES)
+	if (dict->n >= dict->max_entries)
 	{
 		dict->overflowed = true;
 		return WF_CODE_MISSING;

@@ -21,6 +21,8 @@
 typedef struct WfDict WfDict;
 
 WfDict	   *wf_dict_create(WfHost *host);
+/* With another limit than WF_DICT_MAX_ENTRIES, for ids; below 2^29. */
+WfDict	   *wf_dict_create_limited(WfHost *host, uint32_t max_entries);
 /*
  * Code of the string, added when new; its count goes up by one.  Once the
  * dictionary has overflowed new strings give WF_CODE_MISSING and
