@@ -40,12 +40,9 @@ struct WfInteractions
 	size_t		n_blocks;
 	size_t		max_blocks;
 	uint64_t	n_rows;
-	/* rows of the catalogue: code of the item; and which codes it has, a bit each */
-	uint32_t   *catalogue;
+	uint32_t   *catalogue;		/* code of the item, by row of the catalogue */
 	uint32_t	n_catalogue;
 	uint32_t	max_catalogue;
-	uint8_t    *listed;
-	size_t		listed_bytes;
 };
 
 WfInteractions *
@@ -128,25 +125,12 @@ wf_interactions_add(WfInteractions *in, const char *user, size_t user_length,
 	in->n_rows++;
 }
 
-bool
+void
 wf_interactions_add_item(WfInteractions *in, const char *item, size_t item_length)
 {
 	WfHost	   *host = in->host;
 	uint32_t	code = code_of(in, in->items, "item", item, item_length);
 
-	if (code / 8 >= in->listed_bytes)
-	{
-		size_t		bytes = 2 * ((size_t) code / 8 + 64);
-		uint8_t    *listed = wf_alloc_zero(host, bytes, 1);
-
-		if (in->listed_bytes)
-			memcpy(listed, in->listed, in->listed_bytes);
-		wf_release(host, in->listed);
-		in->listed = listed;
-		in->listed_bytes = bytes;
-	}
-	if (in->listed[code / 8] >> code % 8 & 1)
-		return false;
 	if (in->n_catalogue == in->max_catalogue)
 	{
 		uint32_t	max = in->max_catalogue ? 2 * in->max_catalogue : 64;
@@ -158,9 +142,7 @@ wf_interactions_add_item(WfInteractions *in, const char *item, size_t item_lengt
 		in->catalogue = catalogue;
 		in->max_catalogue = max;
 	}
-	in->listed[code / 8] |= (uint8_t) (1 << code % 8);
 	in->catalogue[in->n_catalogue++] = code;
-	return true;
 }
 
 uint64_t

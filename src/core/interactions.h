@@ -40,16 +40,16 @@ void		wf_interactions_add(WfInteractions *in, const char *user, size_t user_leng
 								const char *item, size_t item_length, double rating, double time);
 
 /*
- * One row of the items' catalogue, before or after the interactions.  Returns
- * false when the catalogue has the item already (nothing is added then);
- * otherwise the row's number is how many were added before it.
+ * The next row (0, 1, 2, …) of the items' catalogue describes this item; before
+ * or after the interactions, and an item may have several rows.
  */
-bool		wf_interactions_add_item(WfInteractions *in, const char *item, size_t item_length);
+void		wf_interactions_add_item(WfInteractions *in, const char *item, size_t item_length);
 
 /* What has been added; users and items are distinct ids, n_items with the catalogue's. */
 uint64_t	wf_interactions_n_rows(const WfInteractions *in);
 uint32_t	wf_interactions_n_users(const WfInteractions *in);
 uint32_t	wf_interactions_n_items(const WfInteractions *in);
+/* Rows of the catalogue. */
 uint32_t	wf_interactions_n_catalogue(const WfInteractions *in);
 bool		wf_interactions_has_rating(const WfInteractions *in);
 bool		wf_interactions_has_time(const WfInteractions *in);

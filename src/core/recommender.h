@@ -26,7 +26,7 @@ typedef struct WfRecommenderInput
 {
 	WfInteractions *interactions;
 	/*
-	 * Attributes of items, or NULL.  Row r is row r of the catalogue
+	 * Attributes of items, or NULL.  Its row r is row r of the catalogue
 	 * (wf_interactions_add_item).
 	 */
 	struct WfContentReader *content;
