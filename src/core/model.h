@@ -49,7 +49,7 @@
  *	and the algorithm's own ("TREE", "LINR").
  *
  *	Models of other families than tables have no features, columns, classes or
- *	outputs, and none of the sections COLS to ZONE.
+ *	outputs, and none of the sections COLS to CWGT.
  *-------------------------------------------------------------------------
  */
 #ifndef WF_MODEL_H

@@ -42,6 +42,8 @@ typedef struct WfSequenceInput
 {
 	WfEventLog *log;			/* finished; its cases are given back on the way */
 	size_t		size_limit;		/* wfml.max_model_size */
+	/* Zone of the clock on the wall, written as section "ZONE"; NULL when the log is not timed. */
+	const char *time_zone;
 } WfSequenceInput;
 
 /*

@@ -59,6 +59,8 @@ typedef struct WfmlSite
 	uint64		type_identifier;
 	WfmlRowMap *rowmap;
 	WfmlJsonMap *jsonmap;
+
+	void	   *own;			/* what the function itself keeps, in its flinfo's context; NULL at first */
 } WfmlSite;
 
 /* The call site's state; without a flinfo (DirectFunctionCall) one for this call. */
