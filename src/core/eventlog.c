@@ -457,6 +457,7 @@ lay_out(WfEventLog *log, const uint32_t *rows, const uint32_t *begin, const uint
 	WfHost	   *host = log->host;
 	const WfEventReader *r = log->reader;
 	uint32_t	at = 0;
+	double		before = 0;
 
 	log->n_cases = r->n_cases;
 	log->n_events = r->n_rows;
@@ -476,10 +477,14 @@ lay_out(WfEventLog *log, const uint32_t *rows, const uint32_t *begin, const uint
 		for (uint32_t k = begin[c]; k < begin[c + 1]; k++, at++)
 		{
 			const Chunk *chunk = chunk_of(r, rows[k]);
+			double		time = chunk->time[rows[k] & CHUNK_MASK];
 
 			log->event[at] = number[chunk->event[rows[k] & CHUNK_MASK]];
 			if (log->timed)
-				log->time[at] = chunk->time[rows[k] & CHUNK_MASK];
+				log->time[at] = time;
+			if (k > begin[c] && time == before)
+				log->n_ties++;
+			before = time;
 			if ((at + 1) % CHECK_EVERY == 0)
 				host->check(host);
 		}

@@ -42,6 +42,7 @@ typedef struct WfEventLog
 	uint32_t	n_events;		/* in all cases */
 	uint32_t	n_kinds;		/* distinct events; numbers are 0 .. n_kinds - 1, most frequent first */
 	uint32_t	longest;		/* events of the longest case */
+	uint32_t	n_ties;			/* events at the very time of the one before them in their case */
 	uint32_t   *start;			/* n_cases + 1: where each case starts in event and time */
 	uint32_t   *event;			/* n_events: number of the event */
 	double	   *time;			/* n_events, never falling inside a case; NULL when not timed */
