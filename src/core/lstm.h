@@ -30,7 +30,7 @@
 #define WF_LSTM_MAX_EVENTS 65000
 #define WF_LSTM_MAX_HIDDEN 1024
 #define WF_LSTM_MAX_EMBEDDING 512
-#define WF_LSTM_MAX_BATCH 4096
+#define WF_LSTM_MAX_BATCH 1024
 
 /* ---- training ---- */
 

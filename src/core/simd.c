@@ -15,9 +15,9 @@ detect(void)
 	__builtin_cpu_init();
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-		__builtin_cpu_supports("bmi2"))
+		__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma"))
 		return __builtin_cpu_supports("avx512vbmi") ? WF_SIMD_AVX512_VBMI : WF_SIMD_AVX512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma"))
 		return WF_SIMD_AVX2;
 #endif
 	return WF_SIMD_SCALAR;

@@ -12,7 +12,7 @@
 typedef enum WfSimd
 {
 	WF_SIMD_SCALAR = 0,
-	WF_SIMD_AVX2 = 1,
+	WF_SIMD_AVX2 = 1,			/* and FMA, which came with it */
 	WF_SIMD_AVX512 = 2,			/* F, BW, DQ, VL */
 	WF_SIMD_AVX512_VBMI = 3		/* the same and VBMI: permutes of bytes */
 } WfSimd;
