@@ -5,26 +5,22 @@
  */
 #include "pg/compat.h"
 
-#include <math.h>
-
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/tuplestore.h"
 
 #include "core/profile.h"
 #include "pg/arguments.h"
 #include "pg/columns.h"
 #include "pg/forecast.h"
 #include "pg/input.h"
+#include "pg/inspect_lines.h"
+#include "pg/kind.h"
 #include "pg/pghost.h"
 #include "pg/settings.h"
 #include "pg/source.h"
-#include "pg/kind.h"
 #include "pg/trainspec.h"
 
-#define N_OUT 6
 /* Classes shown with their shares. */
 #define SHOWN_CLASSES 5
 #define OTHER_SHARE 0.001
@@ -38,22 +34,6 @@ typedef struct Inspection
 	WfProfile  *profiles;
 	double		read_seconds;
 } Inspection;
-
-static void
-put_line(const Inspection *in, const char *name, const char *type, const char *role,
-		 const char *distinct, const char *nulls, const char *note)
-{
-	const char *fields[N_OUT] = {name, type, role, distinct, nulls, note};
-	Datum		values[N_OUT];
-	bool		isnull[N_OUT];
-
-	for (int i = 0; i < N_OUT; i++)
-	{
-		isnull[i] = fields[i] == NULL || *fields[i] == '\0';
-		values[i] = isnull[i] ? (Datum) 0 : CStringGetTextDatum(fields[i]);
-	}
-	tuplestore_putvalues(in->result->setResult, in->result->setDesc, values, isnull);
-}
 
 /* ---- columns ---- */
 
@@ -70,37 +50,6 @@ add_note(StringInfo s, const char *format,...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	appendStringInfo(s, "%s%s", s->len ? "; " : "", text);
-}
-
-static const char *
-share_text(uint64_t part, uint64_t all)
-{
-	double		share = all ? 100.0 * (double) part / (double) all : 0;
-
-	if (part == 0)
-		return "";
-	return share < 0.1 ? "< 0.1 %" : psprintf("%.1f %%", share);
-}
-
-/* Names of types as people type them: a line should fit. */
-static const char *
-type_text(Oid type)
-{
-	switch (type)
-	{
-		case TIMESTAMPOID:
-			return "timestamp";
-		case TIMESTAMPTZOID:
-			return "timestamptz";
-		case TIMEOID:
-			return "time";
-		case TIMETZOID:
-			return "timetz";
-		case VARCHAROID:
-			return "varchar";
-		default:
-			return format_type_be(type);
-	}
 }
 
 static const char *
@@ -156,7 +105,7 @@ put_column(const Inspection *in, int i)
 		const WfProfile *profile = &in->profiles[column->schema_index];
 
 		column_notes(in, column, &note);
-		nulls = share_text(in->source->schema->columns[column->schema_index].n_missing, n);
+		nulls = wfml_inspect_share(in->source->schema->columns[column->schema_index].n_missing, n);
 		if (profile->distinct > 0)
 			distinct = psprintf("%s" UINT64_FORMAT, profile->exact ? "" : "~", profile->distinct);
 	}
@@ -164,7 +113,7 @@ put_column(const Inspection *in, int i)
 		add_note(&note, "%s", column->reason);
 	if (i == columns->time)
 		add_note(&note, "orders the rows");
-	put_line(in, column->name, type_text(column->type), role_name(in, i), distinct, nulls, note.data);
+	wfml_inspect_put(in->result, column->name, wfml_inspect_type(column->type), role_name(in, i), distinct, nulls, note.data);
 }
 
 /* ---- lines about the whole ---- */
@@ -177,7 +126,7 @@ put_rows(const Inspection *in)
 
 	if (left_out > 0)
 		note = psprintf("%s, " UINT64_FORMAT " without target", note, left_out);
-	put_line(in, "(rows)", NULL, NULL, NULL, NULL, note);
+	wfml_inspect_note(in->result, "(rows)", note);
 }
 
 static void
@@ -195,25 +144,18 @@ put_classes(const Inspection *in)
 		const char *label = source->schema->labels[i];
 		bool		positive = source->positive && strcmp(label, source->positive) == 0;
 
-		put_line(in, "(class)", NULL, NULL, NULL, NULL,
-				 psprintf("%s: %.1f %%%s", label, 100 * count[i] / rows, positive ? ", positive" : ""));
+		wfml_inspect_note(in->result, "(class)", psprintf("%s: %.1f %%%s", label, 100 * count[i] / rows, positive ? ", positive" : ""));
 	}
 	if (n > SHOWN_CLASSES)
-		put_line(in, "(class)", NULL, NULL, NULL, NULL, psprintf("and %d more", n - SHOWN_CLASSES));
+		wfml_inspect_note(in->result, "(class)", psprintf("and %d more", n - SHOWN_CLASSES));
 }
 
 static void
 put_task(const Inspection *in)
 {
-	put_line(in, "(task)", NULL, NULL, NULL, NULL, wfml_task_name(in->source->task));
+	wfml_inspect_note(in->result, "(task)", wfml_task_name(in->source->task));
 	if (in->source->task == WF_CLASSIFICATION)
 		put_classes(in);
-}
-
-static const char *
-size_text(size_t bytes)
-{
-	return psprintf("about %s", TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, Int64GetDatum((int64) bytes))));
 }
 
 static void
@@ -224,9 +166,9 @@ put_forecast(const Inspection *in)
 
 	wfml_forecast(in->host, in->spec, in->source, &f);
 	seconds = f.seconds + in->read_seconds;
-	put_line(in, "(seconds)", NULL, NULL, NULL, NULL, seconds < 1 ? "below 1" : psprintf("about %.0f", ceil(seconds)));
-	put_line(in, "(memory)", NULL, NULL, NULL, NULL, size_text(f.memory));
-	put_line(in, "(model)", NULL, NULL, NULL, NULL, size_text(f.artifact));
+	wfml_inspect_note(in->result, "(seconds)", wfml_inspect_seconds(seconds));
+	wfml_inspect_note(in->result, "(memory)", wfml_inspect_size(f.memory));
+	wfml_inspect_note(in->result, "(model)", wfml_inspect_size(f.artifact));
 }
 
 /* ---- the call ---- */
