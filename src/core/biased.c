@@ -175,6 +175,8 @@ typedef struct ErrorTask
 	const WfBiased *b;
 	const WfMatrix *held;
 	WfHost	   *host;
+	float	   *sum;
+	int			count;
 } ErrorTask;
 
 static void
@@ -198,6 +200,10 @@ add_errors(void *arg, uint32_t begin, uint32_t end, double *sums)
 
 			for (uint32_t j = 0; j < b->k; j++)
 				score += (double) p[j] * (double) q[j];
+			if (task->count > 1)
+				score += (double) task->sum[e];
+			task->sum[e] = (float) score;
+			score /= task->count;
 			score = score < b->low ? b->low : score > b->high ? b->high : score;
 			error = score - brought(b, held->value[e]);
 			sums[0] += error * error;
@@ -206,15 +212,15 @@ add_errors(void *arg, uint32_t begin, uint32_t end, double *sums)
 }
 
 double
-wf_biased_error(WfTeam *team, const WfBiased *b, const WfMatrix *held)
+wf_biased_error(WfTeam *team, const WfBiased *b, const WfMatrix *held, float *sum, int count)
 {
-	ErrorTask	task = {b, held, team->host};
+	ErrorTask	task = {b, held, team->host, sum, count};
 	WfSums		sums;
-	double		sum;
+	double		squares;
 
 	wf_sums_create(team, &sums, 1, 0);
 	wf_sums_run(team, &sums, held->n_rows, add_errors, &task);
-	sum = sums.total[0];
+	squares = sums.total[0];
 	wf_sums_free(team, &sums);
-	return held->n ? sqrt(sum / (double) held->n) / b->inverse : (double) NAN;
+	return sqrt(squares / (double) held->n) / b->inverse;
 }

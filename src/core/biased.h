@@ -42,7 +42,11 @@ void		wf_biased_free(WfTeam *team, WfBiased *b);
 void		wf_biased_start(WfTeam *team, WfBiased *b, uint32_t k, double regularization, uint64_t seed);
 /* Users, then items. */
 void		wf_biased_step(WfTeam *team, WfBiased *b);
-/* Root of the mean squared error over the entries of held (users × items), in ratings; NaN without any. */
-double		wf_biased_error(WfTeam *team, const WfBiased *b, const WfMatrix *held);
+/*
+ * Root of the mean squared error over the entries of held (users × items), in
+ * ratings, of the mean of this model and count - 1 others, whose scores sum
+ * (shared, an element for each entry of held) adds up; this one's are added.
+ */
+double		wf_biased_error(WfTeam *team, const WfBiased *b, const WfMatrix *held, float *sum, int count);
 
 #endif							/* WF_BIASED_H */

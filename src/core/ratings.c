@@ -17,7 +17,7 @@
 #define DEFAULT_REGULARIZATION 1.0
 #define DEFAULT_ITERATIONS 12
 /* Steps that a trial may take, and how many of them without a gain. */
-#define MAX_ITERATIONS 40
+#define MAX_ITERATIONS 24
 #define PATIENCE 3
 /* Trials use at most so many ratings, and need so many kept back. */
 #define TRIAL_ENTRIES ((uint64_t) 400000)
@@ -27,7 +27,7 @@
 /* With more vectors than this no more than 20 factors are tried. */
 #define MANY_VECTORS 200000
 /* Random starts: so many ratings are gone through for them, as far as that gives more than one. */
-#define MEMBERS 4
+#define TRIAL_MEMBERS 3
 #define MEMBER_ENTRIES ((uint64_t) 4000000)
 
 typedef struct Trial
@@ -44,6 +44,9 @@ typedef struct Search
 	const WfRatingsSpec *spec;
 	WfBiased	biased;
 	WfMatrix	held;
+	float	   *sum;			/* shared: steps of a trial × entries of held */
+	int			max_steps;
+	int			members;		/* of a trial */
 	Trial		best;
 	int			max_k;
 	bool		time_limited;
@@ -60,7 +63,7 @@ n_members(uint64_t n)
 {
 	uint64_t	members = MEMBER_ENTRIES / (n ? n : 1);
 
-	return members < 1 ? 1 : members > MEMBERS ? MEMBERS : (int) members;
+	return members < 1 ? 1 : members > WF_RATINGS_MAX_MEMBERS ? WF_RATINGS_MAX_MEMBERS : (int) members;
 }
 
 /* Is the time over?  The leader's clock decides for all. */
@@ -78,32 +81,50 @@ time_over(WfTeam *team, double deadline)
 
 /* ---- the choice ---- */
 
-/* Fit to what was not kept back, as long as it helps; true when that beats the best by factor. */
+/*
+ * One start of a trial: *steps steps, or fewer where the first start stops to
+ * gain.  error[i] becomes that of the mean of the starts so far after i + 1 steps.
+ */
+static void
+try_start(Search *s, int k, double regularization, int member, int *steps, double *error)
+{
+	int			best = 0;
+
+	wf_biased_start(s->team, &s->biased, (uint32_t) k, regularization,
+					wf_rng(s->spec->seed, (uint64_t) member + 1));
+	for (int i = 0; i < *steps; i++)
+	{
+		if ((s->time_limited = time_over(s->team, s->spec->deadline)))
+			return;
+		wf_biased_step(s->team, &s->biased);
+		error[i] = wf_biased_error(s->team, &s->biased, &s->held, s->sum + (size_t) i * s->held.n, member + 1);
+		if (error[i] < error[best])
+			best = i;
+		else if (member == 0 && s->spec->iterations == 0 && i >= best + PATIENCE)
+			*steps = i + 1;
+	}
+}
+
+/* Fit to what was not kept back; true when the error is below the best one times factor. */
 static bool
 try_model(Search *s, int k, double regularization, double factor)
 {
 	Trial		trial = {k, 0, regularization, INFINITY};
-	int			last = s->spec->iterations > 0 ? s->spec->iterations : MAX_ITERATIONS;
+	double	   *error = wf_alloc(s->team->host, (size_t) s->max_steps, sizeof(double));
+	int			steps = s->max_steps;
 
-	if (k > s->max_k || s->time_limited)
-		return false;
-	wf_biased_start(s->team, &s->biased, (uint32_t) k, regularization, s->spec->seed);
-	for (int i = 1; i <= last; i++)
+	if (k <= s->max_k && !s->time_limited)
 	{
-		double		error;
-
-		if ((s->time_limited = time_over(s->team, s->spec->deadline)))
-			break;
-		wf_biased_step(s->team, &s->biased);
-		error = wf_biased_error(s->team, &s->biased, &s->held);
-		if (error < trial.error || s->spec->iterations > 0)
-		{
-			trial.error = error;
-			trial.iterations = i;
-		}
-		else if (i >= trial.iterations + PATIENCE)
-			break;
+		for (int member = 0; member < (k ? s->members : 1) && !s->time_limited; member++)
+			try_start(s, k, regularization, member, &steps, error);
+		for (int i = s->spec->iterations > 0 ? steps - 1 : 0; i < steps && !s->time_limited; i++)
+			if (error[i] < trial.error)
+			{
+				trial.error = error[i];
+				trial.iterations = i + 1;
+			}
 	}
+	wf_release(s->team->host, error);
 	if (!(trial.error < s->best.error * factor))
 		return false;
 	s->best = trial;
@@ -185,6 +206,9 @@ search(WfTeam *team, const WfRatingsSpec *spec, const WfRatingsMoments *moments,
 	{
 		Trial		fallback = s.best;
 
+		s.members = n_members(m->n) < TRIAL_MEMBERS ? n_members(m->n) : TRIAL_MEMBERS;
+		s.max_steps = spec->iterations > 0 ? spec->iterations : MAX_ITERATIONS;
+		s.sum = wf_team_alloc(team, wf_size_mul(team->host, s.held.n, (size_t) s.max_steps), sizeof(float));
 		s.max_k = max_factors(m->n_rows, m->n_cols, spec->k);
 		wf_matrix_transpose(team, &train, &transposed);
 		wf_biased_create(team, &s.biased, m->n_rows, m->n_cols, (uint32_t) s.max_k);
@@ -192,6 +216,7 @@ search(WfTeam *team, const WfRatingsSpec *spec, const WfRatingsMoments *moments,
 		choose(&s, &fit->baseline_rmse);
 		wf_biased_free(team, &s.biased);
 		wf_matrix_free(team, &transposed);
+		wf_team_free(team, s.sum);
 		if (s.best.iterations == 0)
 			s.best = fallback;
 		fit->n_validation = s.held.n;
