@@ -74,6 +74,7 @@ typedef struct WfTraining
 	const WfSpec *spec;
 	WfDataset  *data;
 	int			out_fold;		/* rows with data->fold[id] == out_fold stay out; -1: all rows */
+	int			inner_fold;		/* boosting: rows of this fold choose the number of rounds; 0: a tenth drawn by key */
 	double		deadline;		/* host->now() after which to stop early; 0: none */
 	size_t		size_limit;		/* bytes the artifact may take */
 	int			fixed_rounds;	/* boosting: do exactly these rounds (refit after early stopping); 0: by parameters */

@@ -69,6 +69,8 @@ trains(const void *arg, uint32_t id)
 {
 	const WfBooster *b = arg;
 
+	if (b->training->inner_fold > 0)
+		return b->data->fold[id] != b->training->inner_fold;
 	return wf_rng_below(wf_rng(b->seed ^ INNER_KEY, id), INNER_PART) != 0;
 }
 
