@@ -34,6 +34,20 @@
 /* Times come as log1p(seconds) and enter, and leave, at a tenth of it. */
 #define WF_LSTM_TIME_SCALE 0.1f
 
+/* No sound training comes near; sums of that many products still fit a float. */
+#define WF_LSTM_MAX_WEIGHT 1e9f
+
+/* At the beginning of the network in a model; the weights follow. */
+typedef struct WfLstmHeader
+{
+	uint32_t	n_events;
+	uint32_t	hidden;
+	uint32_t	embedding;
+	uint32_t	n_inputs;
+	uint64_t	n_weights;
+	uint64_t	reserved[5];
+} WfLstmHeader;
+
 /*
  * Where each matrix begins among the weights; all rows are padded to 16
  * floats with zeros.
@@ -151,5 +165,25 @@ void		wf_lstm_judge(WfLstmNet *net, const float *weights, WfLstmLoss *loss);
  */
 void		wf_lstm_learn(WfLstmNet *net, const float *weights, const WfLstmLearning *learning,
 						  float *gradient, WfLstmLoss *loss);
+
+/* ---- steps of the optimiser ---- */
+
+typedef struct WfLstmOptimizer
+{
+	size_t		n;
+	float	   *weights;
+	float	   *gradient;		/* zeroed by each step */
+	float	   *mean;			/* Adam's moments */
+	float	   *square;
+	double		rate;
+	double		clip;			/* largest norm of the gradient; 0: any */
+	double		power1;			/* beta1^t, 1 at first */
+	double		power2;
+} WfLstmOptimizer;
+
+/* Moments and gradient for n weights, zero. */
+void		wf_lstm_optimizer(WfHost *host, WfLstmOptimizer *o, size_t n, float *weights);
+void		wf_lstm_optimizer_free(WfHost *host, WfLstmOptimizer *o);
+void		wf_lstm_optimize(WfHost *host, WfLstmOptimizer *o);
 
 #endif							/* WF_LSTM_NET_H */
