@@ -69,7 +69,7 @@ typedef struct WfContent
 	const float *term_weight;	/* n */
 } WfContent;
 
-/* Verify and open; bytes are 64-byte aligned and outlive c.  false on any defect. */
+/* Verify and open; bytes are 8-byte aligned and outlive c.  false on any defect. */
 bool		wf_content_open(const void *bytes, size_t length, WfContent *c);
 
 /* Has the item any terms? */

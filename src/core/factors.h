@@ -37,7 +37,11 @@ typedef struct WfFactorSpec
 	int			k;				/* 1 .. WF_FACTORS_MAX */
 	int			iterations;		/* both sides once each */
 	double		unseen;			/* weight of an unseen pair: 0 .. 1 */
-	double		regularization; /* see wf_factors_default() */
+	/*
+	 * ALS: ridge of a row by the sum of its weights taken as 1 for seen and
+	 * unseen for all others; NMF: ridge of every row.
+	 */
+	double		regularization;
 	uint64_t	seed;
 	double		deadline;		/* host->now() at which to stop; 0: none */
 	bool		progress;		/* report iterations as WF_PHASE_TRAIN */
@@ -53,9 +57,10 @@ typedef struct WfFactors
 	double		unseen;
 	double		regularization;
 	const float *user;			/* n_users × stride */
-	const float *item;			/* n_items × stride, 32-byte aligned rows */
+	const float *item;			/* n_items × stride */
 	const double *gram;			/* k × k: sum of the items' outer products */
-	void	   *owned[3];		/* shared memory of training; NULL when opened */
+	float	   *vector[2];		/* the first two, as training owns them; NULL when opened */
+	double	   *product;		/* likewise gram */
 } WfFactors;
 
 /*
@@ -81,22 +86,22 @@ void		wf_factors_train(WfTeam *team, const WfFactorSpec *spec, const WfMatrix *m
 /* Collective: gives back what training allocated. */
 void		wf_factors_free(WfTeam *team, WfFactors *f);
 
-/* Appends the model, 64-byte aligned within out. */
+/* Appends the model, 64-byte aligned within out; length a multiple of 64. */
 void		wf_factors_write(const WfFactors *f, WfBytes *out);
 /*
- * Verify and open what was written; bytes are 64-byte aligned and outlive f.
+ * Verify and open what was written; bytes are 8-byte aligned and outlive f.
  * Returns false on any defect.  Allocates nothing.
  */
 bool		wf_factors_open(const void *bytes, size_t length, WfFactors *f);
 
 /* ---- use ---- */
 
-/* Scratch bytes of wf_factors_fold_in(). */
+/* Scratch bytes of wf_factors_fold_in(), 8-byte aligned. */
 size_t		wf_factors_scratch(const WfFactors *f);
 /*
  * The vector (stride floats) of a user who is known by his history only: n
- * different items and their values, as in a row of the matrix.  scratch is
- * 8-byte aligned.  No history gives zeros.
+ * different items and their values, as in a row of the matrix.  No history
+ * gives zeros.
  */
 void		wf_factors_fold_in(const WfFactors *f, const uint32_t *items, const float *values,
 							   size_t n, void *scratch, float *vector);

@@ -227,3 +227,46 @@ wf_normal_solve(WfNormal *s, double ridge, float *w)
 		w[j] = (float) s->h[j];
 	memset(w + n, 0, (stride - n) * sizeof(float));
 }
+
+/* h becomes the gradient's opposite as the unknowns change: one row of a for each change. */
+void
+wf_normal_descend(WfNormal *s, double ridge, int sweeps, float *w)
+{
+	uint32_t	n = s->n;
+	size_t		stride = s->stride;
+
+	if (s->pending)
+		wf_normal_flush(s);
+	for (uint32_t j = 0; j < n; j++)
+	{
+		s->a[j * stride + j] += ridge;
+		for (uint32_t l = 0; l < j; l++)
+			s->a[j * stride + l] = s->a[l * stride + j];
+	}
+	for (uint32_t j = 0; j < n; j++)
+		for (uint32_t l = 0; l < n && w[j] != 0; l++)
+			s->h[l] -= s->a[j * stride + l] * (double) w[j];
+	for (int sweep = 0; sweep < sweeps; sweep++)
+	{
+		double		largest = 0;
+		double		moved = 0;
+
+		for (uint32_t j = 0; j < n; j++)
+		{
+			const double *row = s->a + j * stride;
+			double		old = (double) w[j];
+			double		new = row[j] > 0 ? old + s->h[j] / row[j] : 0;
+			double		step;
+
+			w[j] = new > 0 ? (float) new : 0;
+			step = (double) w[j] - old;
+			for (uint32_t l = 0; l < n && step != 0; l++)
+				s->h[l] -= row[l] * step;
+			largest = (double) w[j] > largest ? (double) w[j] : largest;
+			moved = fabs(step) > moved ? fabs(step) : moved;
+		}
+		if (moved <= 1e-7 * largest)
+			break;
+	}
+	memset(w + n, 0, (stride - n) * sizeof(float));
+}

@@ -53,6 +53,12 @@ void		wf_normal_flush(WfNormal *s);
  */
 void		wf_normal_solve(WfNormal *s, double ridge, float *w);
 
+/*
+ * The same with no unknown negative, by coordinate descent from w: so many
+ * sweeps, or fewer when one changes nothing by more than 1e-7 of the largest.
+ */
+void		wf_normal_descend(WfNormal *s, double ridge, int sweeps, float *w);
+
 /* Room for the next row: the caller writes stride floats, zeros behind n. */
 static inline float *
 wf_normal_next(WfNormal *s, float weight, float rhs)

@@ -82,7 +82,7 @@ size_t		wf_ratings_stored_bytes(uint32_t n_users, uint32_t n_items, uint64_t n, 
 void		wf_ratings_train(WfTeam *team, const WfRatingsSpec *spec, const WfMatrix *m,
 							 const WfMatrix *transposed, WfBytes *out, WfRatingsFit *fit);
 
-/* Verify and open; bytes are 64-byte aligned and outlive r.  false on any defect.  Allocates nothing. */
+/* Verify and open; bytes are 8-byte aligned and outlive r.  false on any defect.  Allocates nothing. */
 bool		wf_ratings_open(const void *bytes, size_t length, WfRatings *r);
 
 /* A user who was not in training, or an item that was not. */
@@ -97,7 +97,7 @@ double		wf_ratings_predict(const WfRatings *r, uint32_t user, uint32_t item);
 /* The same for a user known by his history only: floats of his vector, bytes of scratch. */
 size_t		wf_ratings_vector(const WfRatings *r);
 size_t		wf_ratings_scratch(const WfRatings *r);
-/* history: n different items (below n_items) and their ratings; scratch 64-byte aligned. */
+/* history: n different items (below n_items) and their ratings; scratch 8-byte aligned. */
 void		wf_ratings_fold_in(const WfRatings *r, const uint32_t *items, const float *values,
 							   size_t n, void *scratch, float *vector);
 double		wf_ratings_predict_vector(const WfRatings *r, const float *vector, uint32_t item);
