@@ -211,6 +211,7 @@ wfml_inspect(PG_FUNCTION_ARGS)
 	in.host = wfml_host_create(context);
 	wfml_host_limit(in.host, (size_t) wfml_max_training_memory * 1024, "wfml.max_training_memory");
 	started = in.host->now(in.host);
+	wfml_check_rows_algorithm(wfml_argument_text(fcinfo, 2, "algorithm"), "inspect");
 	wfml_spec_parse(in.host, wfml_argument_text(fcinfo, 2, "algorithm"),
 					PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), &spec);
 	in.spec = &spec;

@@ -39,3 +39,17 @@ wfml_check_task(const WfModel *model, const char *name, unsigned tasks)
 			 errmsg("model \"%s\" is %s, which this function does not work with", name, kinds[task].noun),
 			 errhint("Such models are used with %s.", kinds[task].functions)));
 }
+
+void
+wfml_check_rows_algorithm(const char *algorithm, const char *verb)
+{
+	int			i = wf_algorithm_find(algorithm);
+
+	/* An unknown name has an error of its own. */
+	if (i < 0 || wf_algorithm_get(i)->family == WF_FAMILY_TABLE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("algorithm \"%s\" does not learn from rows of columns", algorithm),
+			 errhint("Use wfml.%s_%s().", verb, algorithm)));
+}

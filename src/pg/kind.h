@@ -23,4 +23,11 @@ extern const char *wfml_task_name(WfTask task);
  */
 extern void wfml_check_task(const WfModel *model, const char *name, unsigned tasks);
 
+/*
+ * 22023, with a HINT of the right one, for an algorithm that learns from other
+ * things than rows of columns.  verb: "train" or "inspect", the function
+ * called.
+ */
+extern void wfml_check_rows_algorithm(const char *algorithm, const char *verb);
+
 #endif							/* WFML_KIND_H */

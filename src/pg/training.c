@@ -27,6 +27,8 @@ void
 wfml_training_begin(WfmlTraining *t, const char *function, const char *model, const char *algorithm, Jsonb *params)
 {
 	PreventCommandIfReadOnly(function);
+	if (strcmp(function, "wfml.train()") == 0)
+		wfml_check_rows_algorithm(algorithm, "train");
 	wfml_check_model_name(model);
 	wfml_check_may_train(model);
 
