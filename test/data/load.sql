@@ -34,3 +34,10 @@ CREATE TABLE data.flowbench (
 CREATE TABLE data.hpc_jobs (
     protocol text, compounds int, input_fields int, iterations int, num_pending int, hour float8, day text, class text);
 \copy data.hpc_jobs FROM PROGRAM 'gzip -dc test/data/hpc_jobs.csv.gz' WITH (FORMAT csv, HEADER)
+
+CREATE TABLE data.n8n_steps (workflow_id int, step_no int, depth int, role text, node_type text, node_package text);
+\copy data.n8n_steps FROM PROGRAM 'gzip -dc test/data/n8n_steps.csv.gz' WITH (FORMAT csv, HEADER)
+
+CREATE TABLE data.n8n_workflows (
+    workflow_id int, title text, category text, trigger_type text, n_steps int, n_distinct_types int, uses_ai boolean);
+\copy data.n8n_workflows FROM PROGRAM 'gzip -dc test/data/n8n_workflows.csv.gz' WITH (FORMAT csv, HEADER)
