@@ -18,6 +18,17 @@
 #define START_SIZE 0.1
 /* Sweeps of coordinate descent in a half step: one sometimes stalls, four are no better. */
 #define SWEEPS 2
+/*
+ * Extrapolation of plain factorisation: how far ahead at first; how it grows
+ * while that helps, and shrinks when it does not; growth of its own bound.
+ */
+#define AHEAD_START 0.5
+#define AHEAD_GROWTH 1.05
+#define AHEAD_LOSS 1.5
+#define BOUND_GROWTH 1.01
+/* The end: so many steps in which the explained part has grown by less than this. */
+#define TOLERANCE_STEPS 4
+#define TOLERANCE 2e-3
 
 typedef struct Training
 {
@@ -28,10 +39,17 @@ typedef struct Training
 	uint32_t	k;
 	uint32_t	stride;
 	double	   *gram;			/* shared, k × k: of the side that is fixed */
-	float	   *gram32;			/* the member's own copy, with the ridge: plain factorisation */
 	void	   *room;
 	WfNormal	normal;
 	WfSums		sums;
+	/* plain factorisation */
+	float	   *gram32;			/* the member's own copy, with the ridge */
+	float	   *result[2];		/* shared: what vector extrapolates */
+	double	   *explained;		/* shared: of the items, 16 at a time */
+	double		ahead;
+	double		bound;			/* of ahead */
+	double		last;			/* explained by the last step */
+	double		best[TOLERANCE_STEPS + 1];	/* best explained part, now and in the steps before */
 } Training;
 
 /* ---- sums of outer products ---- */
@@ -125,8 +143,8 @@ solve_side(Training *t, int side)
 	uint32_t	n = t->side[side]->n_rows;
 	bool		plain = is_plain(t->spec);
 	uint32_t	chunk = plain ? WF_NMF_LANES : CHUNK_ROWS;
-	WfNmfStep	step = {t->side[side], t->vector[1 - side], t->vector[side], t->gram32, t->k, t->stride,
-		SWEEPS, t->room};
+	WfNmfStep	step = {t->side[side], t->vector[1 - side], t->vector[side], t->result[side],
+		(float) t->ahead, t->gram32, t->k, t->stride, SWEEPS, side == 1, t->room};
 
 	find_gram(t, 1 - side);
 	for (size_t i = 0; plain && i < (size_t) t->k * t->k; i++)
@@ -143,11 +161,87 @@ solve_side(Training *t, int side)
 		if (begin % (CHUNK_ROWS * 8) == 0)
 			t->team->host->check(t->team->host);
 		if (plain)
-			wf_nmf_rows(t->team->host, &step, (uint32_t) begin, end);
+		{
+			double		explained = wf_nmf_rows(t->team->host, &step, (uint32_t) begin, end);
+
+			if (side == 1)
+				t->explained[begin / WF_NMF_LANES] = explained;
+		}
 		else
 			solve_weighted(t, side, (uint32_t) begin, end);
 	}
 	wf_team_barrier(t->team);
+}
+
+/* ---- plain factorisation ---- */
+
+static void
+start_plain(Training *t)
+{
+	WfTeam	   *team = t->team;
+	uint32_t	n_items = t->side[1]->n_rows;
+
+	t->gram32 = wf_alloc(team->host, (size_t) t->k * t->k, sizeof(float));
+	for (int side = 0; side < 2; side++)
+		t->result[side] = wf_team_alloc(team, wf_size_mul(team->host, t->side[side]->n_rows, t->stride), sizeof(float));
+	t->explained = wf_team_alloc(team, n_items / WF_NMF_LANES + 1, sizeof(double));
+	if (team->rank == 0)
+		memcpy(t->result[1], t->vector[1], (size_t) n_items * t->stride * sizeof(float));
+	t->bound = 1;
+	wf_team_barrier(team);
+}
+
+/* The vectors become the results, without extrapolation. */
+static void
+take_results(Training *t)
+{
+	for (int side = 0; side < 2; side++)
+	{
+		size_t		begin;
+		size_t		end;
+
+		wf_team_part(t->team, (size_t) t->side[side]->n_rows * t->stride, &begin, &end);
+		memcpy(t->vector[side] + begin, t->result[side] + begin, (end - begin) * sizeof(float));
+	}
+	wf_team_barrier(t->team);
+}
+
+/* After a step: how far ahead the next one starts; false when little is gained any more. */
+static bool
+judge_plain(Training *t, int iteration)
+{
+	double		explained = 0;
+
+	for (uint32_t i = 0; i < t->side[1]->n_rows; i += WF_NMF_LANES)
+		explained += t->explained[i / WF_NMF_LANES];
+	if (iteration == 0)
+		t->ahead = AHEAD_START;
+	else if (explained < t->last)
+	{
+		take_results(t);
+		t->bound = t->ahead;
+		t->ahead /= AHEAD_LOSS;
+	}
+	else
+	{
+		t->ahead = fmin(t->bound, t->ahead * AHEAD_GROWTH);
+		t->bound = fmin(1, t->bound * BOUND_GROWTH);
+	}
+	t->last = explained;
+	memmove(t->best + 1, t->best, TOLERANCE_STEPS * sizeof(double));
+	t->best[0] = fmax(t->best[1], explained);
+	return iteration < TOLERANCE_STEPS ||
+		t->best[0] - t->best[TOLERANCE_STEPS] > TOLERANCE * t->best[0];
+}
+
+static void
+end_plain(Training *t)
+{
+	take_results(t);
+	wf_team_free(t->team, t->explained);
+	wf_team_free(t->team, t->result[1]);
+	wf_team_free(t->team, t->result[0]);
+	wf_release(t->team->host, t->gram32);
 }
 
 /* ---- start and end ---- */
@@ -224,6 +318,30 @@ time_over(WfTeam *team, double deadline)
 	return over;
 }
 
+static void
+iterate(Training *t)
+{
+	const WfFactorSpec *spec = t->spec;
+	WfHost	   *host = t->team->host;
+	bool		plain = is_plain(spec);
+
+	if (plain)
+		start_plain(t);
+	for (int i = 0; i < spec->iterations; i++)
+	{
+		if (i > 0 && time_over(t->team, spec->deadline))
+			break;
+		solve_side(t, 0);
+		solve_side(t, 1);
+		if (spec->progress && t->team->rank == 0)
+			host->progress(host, WF_PHASE_TRAIN, (uint64_t) i + 1, (uint64_t) spec->iterations);
+		if (plain && !judge_plain(t, i))
+			break;
+	}
+	if (plain)
+		end_plain(t);
+}
+
 void
 wf_factors_train(WfTeam *team, const WfFactorSpec *spec, const WfMatrix *m, const WfMatrix *transposed,
 				 WfFactors *out)
@@ -239,26 +357,16 @@ wf_factors_train(WfTeam *team, const WfFactorSpec *spec, const WfMatrix *m, cons
 	t.vector[0] = wf_team_alloc(team, wf_size_mul(host, m->n_rows, t.stride), sizeof(float));
 	t.vector[1] = wf_team_alloc(team, wf_size_mul(host, m->n_cols, t.stride), sizeof(float));
 	t.gram = wf_team_alloc(team, square, sizeof(double));
-	t.gram32 = wf_alloc(host, square, sizeof(float));
 	t.room = wf_alloc_aligned(host, wf_normal_bytes(t.k) + wf_nmf_bytes(t.k), 1);
 	wf_normal_init(&t.normal, t.k, (char *) t.room + wf_nmf_bytes(t.k));
 	wf_sums_create(team, &t.sums, square, 0);
 
 	start_items(&t);
-	for (int i = 0; i < spec->iterations; i++)
-	{
-		if (i > 0 && time_over(team, spec->deadline))
-			break;
-		solve_side(&t, 0);
-		solve_side(&t, 1);
-		if (spec->progress && team->rank == 0)
-			host->progress(host, WF_PHASE_TRAIN, (uint64_t) i + 1, (uint64_t) spec->iterations);
-	}
+	iterate(&t);
 	find_gram(&t, 1);
 
 	wf_sums_free(team, &t.sums);
 	wf_release_aligned(host, t.room);
-	wf_release(host, t.gram32);
 	*out = (WfFactors) {.kind = spec->kind, .n_users = m->n_rows, .n_items = m->n_cols, .k = t.k,
 			.stride = t.stride, .unseen = spec->unseen, .regularization = spec->regularization,
 			.user = t.vector[0], .item = t.vector[1], .gram = t.gram,

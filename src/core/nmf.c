@@ -132,10 +132,28 @@ sweep(const WfNmfStep *step, const float *num, float *w)
 		}
 }
 
+/* 2 num · w - w' gram w in each lane. */
 ALWAYS_INLINE void
-solve(const WfNmfStep *step, uint32_t begin, uint32_t n, const float *rows, float *num, float *w)
+explained_part(const WfNmfStep *step, const float *num, const float *w, Lanes *sum)
+{
+	*sum = (Lanes) {0};
+	for (uint32_t t = 0; t < step->k; t++)
+	{
+		const float *g = step->gram + (size_t) t * step->k;
+		Lanes		product = -2 * *(const Lanes *) (num + t * LANES);
+
+		for (uint32_t r = 0; r < step->k; r++)
+			product += g[r] * *(const Lanes *) (w + r * LANES);
+		*sum -= product * *(const Lanes *) (w + t * LANES);
+	}
+}
+
+ALWAYS_INLINE void
+solve(const WfNmfStep *step, uint32_t begin, uint32_t n, const float *rows, float *num, float *w,
+	  float *explained)
 {
 	uint32_t	stride = step->stride;
+	Lanes		part = {0};
 
 	for (uint32_t t = 0; t < step->k; t++)
 		for (uint32_t lane = 0; lane < LANES; lane++)
@@ -144,9 +162,23 @@ solve(const WfNmfStep *step, uint32_t begin, uint32_t n, const float *rows, floa
 			w[t * LANES + lane] = lane < n ? step->vector[(size_t) (begin + lane) * stride + t] : 0;
 		}
 	sweep(step, num, w);
+	if (step->judge)
+		explained_part(step, num, w, &part);
 	for (uint32_t lane = 0; lane < n; lane++)
+	{
+		float	   *vector = step->vector + (size_t) (begin + lane) * stride;
+		float	   *result = step->result + (size_t) (begin + lane) * stride;
+
+		explained[lane] = part[lane];
 		for (uint32_t t = 0; t < step->k; t++)
-			step->vector[(size_t) (begin + lane) * stride + t] = w[t * LANES + lane];
+		{
+			float		new = w[t * LANES + lane];
+			float		next = new + step->ahead * (new - result[t]);
+
+			result[t] = new;
+			vector[t] = next > 0 ? next : 0;
+		}
+	}
 }
 
 #define TWINS(SUFFIX, TARGET) \
@@ -156,9 +188,10 @@ gather_##SUFFIX(const WfNmfStep *step, uint64_t begin, uint64_t end, float *num)
 	gather_part(step, begin, end, num); \
 } \
 TARGET static void \
-solve_##SUFFIX(const WfNmfStep *step, uint32_t begin, uint32_t n, const float *rows, float *num, float *w) \
+solve_##SUFFIX(const WfNmfStep *step, uint32_t begin, uint32_t n, const float *rows, float *num, float *w, \
+			   float *explained) \
 { \
-	solve(step, begin, n, rows, num, w); \
+	solve(step, begin, n, rows, num, w, explained); \
 }
 
 TWINS(scalar,)
@@ -167,14 +200,16 @@ TWINS(avx2, WF_TARGET_AVX2)
 TWINS(avx512, WF_TARGET_AVX512)
 #endif
 
-void
+double
 wf_nmf_rows(WfHost *host, const WfNmfStep *step, uint32_t begin, uint32_t end)
 {
 	void		(*gather_function) (const WfNmfStep *, uint64_t, uint64_t, float *) = gather_scalar;
-	void		(*solve_function) (const WfNmfStep *, uint32_t, uint32_t, const float *, float *, float *) = solve_scalar;
+	void		(*solve_function) (const WfNmfStep *, uint32_t, uint32_t, const float *, float *, float *, float *) = solve_scalar;
 	float	   *rows = step->room;
 	float	   *num = rows + (size_t) LANES * step->stride;
 	float	   *w = num + (size_t) LANES * step->stride;
+	float		explained[LANES];
+	double		sum = 0;
 
 #ifdef WF_HAVE_X86_SIMD
 	if (wf_simd() >= WF_SIMD_AVX512)
@@ -201,5 +236,8 @@ wf_nmf_rows(WfHost *host, const WfNmfStep *step, uint32_t begin, uint32_t end)
 			}
 			gather_function(step, e, last, rows + (size_t) (r - begin) * step->stride);
 		}
-	solve_function(step, begin, end - begin, rows, num, w);
+	solve_function(step, begin, end - begin, rows, num, w, explained);
+	for (uint32_t r = 0; r < end - begin; r++)
+		sum += (double) explained[r];
+	return sum;
 }

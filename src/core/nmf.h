@@ -8,6 +8,9 @@
  * 16 rows stand in the lanes of vectors, so that a sweep needs no sum across
  * lanes.  Lanes are independent of each other: all paths of the processor give
  * the same bits.
+ *
+ * The next step may start ahead of the result, in the direction that it moved
+ * (Ang, Gillis 2019), which halves the number of steps.
  *-------------------------------------------------------------------------
  */
 #ifndef WF_NMF_H
@@ -21,17 +24,24 @@ typedef struct WfNmfStep
 {
 	const WfMatrix *m;			/* rows to solve for */
 	const float *other;			/* n_cols × stride */
-	float	   *vector;			/* n_rows × stride: start and result */
+	float	   *vector;			/* n_rows × stride: start, then result + ahead · (result - last result) */
+	float	   *result;			/* n_rows × stride: the last result, then this one's */
+	float		ahead;			/* extrapolation: 0 .. 1 */
 	const float *gram;			/* k × k: other'other, the ridge on its diagonal */
 	uint32_t	k;
 	uint32_t	stride;			/* a multiple of 8; zeros from k on */
 	int			sweeps;
+	bool		judge;			/* tell what is explained */
 	void	   *room;
 } WfNmfStep;
 
 /* Bytes of room, 8-byte aligned. */
 size_t		wf_nmf_bytes(uint32_t k);
-/* Solve for rows [begin, end), at most WF_NMF_LANES of them. */
-void		wf_nmf_rows(WfHost *host, const WfNmfStep *step, uint32_t begin, uint32_t end);
+/*
+ * Solve for rows [begin, end), at most WF_NMF_LANES of them.  Returns what the
+ * result explains of their squares, |x|² - |x - result · other'|² (less the
+ * ridge's part), summed over the rows in order; 0 unless step->judge.
+ */
+double		wf_nmf_rows(WfHost *host, const WfNmfStep *step, uint32_t begin, uint32_t end);
 
 #endif							/* WF_NMF_H */
