@@ -47,7 +47,8 @@ typedef struct WfSequenceInput
 } WfSequenceInput;
 
 /*
- * SPMD.  input is NULL except on rank 0; result is filled on rank 0.
+ * SPMD.  input: a WfSequenceInput, NULL except on rank 0; result is filled on
+ * rank 0.
  * Scores: "accuracy" (the headline), "top3_accuracy", "macro_f1",
  * "weighted_f1", "log_loss" over every prefix of at least one event of the
  * held-out cases, the end included, and "mae" of the time to the next event
@@ -55,8 +56,7 @@ typedef struct WfSequenceInput
  * "accuracy:lstm" and so on.  Baselines: an order-1 Markov model; for "mae"
  * the median gap.
  */
-void		wf_sequence_fit(WfTeam *team, const WfSpec *spec, const WfSequenceInput *input,
-							WfFitResult *result);
+void		wf_sequence_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitResult *result);
 /* Bytes that wf_sequence_fit() needs beside the log, and of the model. */
 void		wf_sequence_estimate(const WfSpec *spec, uint64_t n_events, uint64_t n_cases, uint32_t n_kinds,
 								 size_t *memory, size_t *artifact);
@@ -65,8 +65,11 @@ void		wf_sequence_estimate(const WfSpec *spec, uint64_t n_events, uint64_t n_cas
 
 typedef struct WfSequence WfSequence;
 
-/* Verify section "SEQN" of a model with n_events ids; everything comes from the host. */
-WfSequence *wf_sequence_open(WfHost *host, const void *section, size_t length, uint32_t n_events);
+/*
+ * Verify section "SEQN" of a model whose ids are shape->ids[0]: a WfSequence,
+ * in a WfModel its field "opened".
+ */
+void	   *wf_sequence_open(WfHost *host, const void *section, size_t length, const WfShape *shape);
 /* Distinct events; predictions have one probability more, for the end. */
 uint32_t	wf_sequence_n_events(const WfSequence *model);
 /* Was it trained with times, so that the time to the next event can be told? */
