@@ -11,6 +11,7 @@
 #include "core/fit.h"
 #include "core/forest.h"
 #include "core/linear.h"
+#include "core/sequence.h"
 #include "core/trees.h"
 
 #define BOTH_TASKS ((1u << WF_REGRESSION) | (1u << WF_CLASSIFICATION))
@@ -69,6 +70,16 @@ static const WfAlgorithm algorithms[] = {
 		.predict_block = wf_linear_predict_block,
 		.score_row = wf_linear_score_row,
 		.explain = wf_linear_explain
+	},
+	{
+		.name = "sequence",
+		.title = "What happens next in a case: Kneser-Ney, an LSTM and boosting, blended",
+		.tasks = 1u << WF_SEQUENCE,
+		.family = WF_FAMILY_EVENTS,
+		.section = {'S', 'E', 'Q', 'N'},
+		.params = wf_sequence_params,
+		.fit = wf_sequence_fit,
+		.open = wf_sequence_open
 	}
 };
 
@@ -99,5 +110,5 @@ wf_algorithm_find(const char *name)
 const char *
 wf_algorithm_names(void)
 {
-	return "random_forest, gradient_boosting, linear";
+	return "random_forest, gradient_boosting, linear, sequence";
 }
