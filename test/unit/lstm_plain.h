@@ -14,14 +14,14 @@ typedef struct PlainState
 	double		c[64];
 } PlainState;
 
-static double
+static inline double
 plain_sigmoid(double x)
 {
 	return 1 / (1 + exp(-x));
 }
 
 /* x: the inputs for times, or NULL */
-static void
+static inline void
 plain_step(const WfLstmShape *s, const double *w, PlainState *state, uint32_t event, const double *x)
 {
 	uint32_t	h = s->hidden;
@@ -45,7 +45,7 @@ plain_step(const WfLstmShape *s, const double *w, PlainState *state, uint32_t ev
 }
 
 /* out: n_events + 1 probabilities, and the scaled gap when there is one */
-static void
+static inline void
 plain_outputs(const WfLstmShape *s, const double *w, const PlainState *state, double *out)
 {
 	double		sum = 0;
@@ -62,7 +62,7 @@ plain_outputs(const WfLstmShape *s, const double *w, const PlainState *state, do
 		out[o] = exp(out[o]) / sum;
 }
 
-static void
+static inline void
 plain_inputs(const WfLstmCases *cases, size_t i, bool hide, double *x)
 {
 	bool		known = cases->log_gap && !hide && isfinite(cases->log_gap[i]) && isfinite(cases->log_since[i]);
@@ -73,7 +73,7 @@ plain_inputs(const WfLstmCases *cases, size_t i, bool hide, double *x)
 }
 
 /* What wf_lstm_learn() minimises, over events from .. to of all cases (state from the first). */
-static double
+static inline double
 plain_loss(const WfLstmShape *s, const double *w, const WfLstmCases *cases, const uint8_t *hide,
 		   double gap_weight, uint32_t from, uint32_t to, WfLstmLoss *parts)
 {
