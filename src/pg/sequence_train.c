@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ * sequence_train.c
+ *	  wfml.train_sequence(): models of what happens next in a case.
+ *-------------------------------------------------------------------------
+ */
+#include "pg/compat.h"
+
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+
+#include "core/sequence.h"
+#include "pg/arguments.h"
+#include "pg/eventsource.h"
+#include "pg/settings.h"
+#include "pg/training.h"
+#include "pg/trainspec.h"
+
+/* The arguments of wfml.train_sequence(). */
+typedef struct SequenceCall
+{
+	char	   *model;
+	WfmlEventRequest events;
+	Jsonb	   *params;			/* NULL: none */
+	bool		activate;
+} SequenceCall;
+
+static void
+read_call(FunctionCallInfo fcinfo, SequenceCall *call)
+{
+	call->model = wfml_argument_text(fcinfo, 0, "model");
+	call->events = (WfmlEventRequest) {
+		.source = wfml_argument_text(fcinfo, 1, "source"),
+		.case_column = wfml_argument_text(fcinfo, 2, "case_column"),
+		.event_column = wfml_argument_text(fcinfo, 3, "event_column"),
+		.time_column = wfml_argument_text(fcinfo, 4, "time_column"),
+	};
+	call->params = PG_ARGISNULL(5) ? NULL : PG_GETARG_JSONB_P(5);
+	call->activate = PG_ARGISNULL(6) ? true : PG_GETARG_BOOL(6);
+}
+
+/* Memory of the fit, refused up front when it will not fit. Returns what may be shared. */
+static size_t
+check_memory(const WfSpec *spec, const WfEventLog *log)
+{
+	size_t		memory;
+	size_t		artifact;
+
+	wf_sequence_estimate(spec, log->n_events, log->n_cases, log->n_kinds, &memory, &artifact);
+	memory += wf_eventlog_memory(log);
+	wfml_training_check_memory(memory, psprintf("The source has %u cases with %u events, %u of them different.",
+												log->n_cases, log->n_events, log->n_kinds));
+	return memory;
+}
+
+/* The columns that were used, each once; *count of them. */
+static Jsonb *
+names_json(const WfmlEventSource *source, int *count)
+{
+	JsonbParseState *state = NULL;
+
+	*count = 0;
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < WFML_EVENT_COLUMNS; i++)
+	{
+		const char *name = source->columns[i].name;
+		bool		seen = name == NULL;
+		JsonbValue	v;
+
+		for (int k = 0; k < i && !seen; k++)
+			seen = source->columns[k].name && strcmp(source->columns[k].name, name) == 0;
+		if (seen)
+			continue;
+		v.type = jbvString;
+		v.val.string.val = unconstify(char *, name);
+		v.val.string.len = (int) strlen(name);
+		pushJsonbValue(&state, WJB_ELEM, &v);
+		(*count)++;
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
+static void
+append_field(StringInfo buf, const char *key, const char *value)
+{
+	appendStringInfo(buf, "%s\"%s\": ", buf->len > 1 ? ", " : "", key);
+	escape_json(buf, value);
+}
+
+static Jsonb *
+arguments_json(const SequenceCall *call, const WfmlEventSource *source)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	append_field(&buf, "algorithm", "sequence");
+	append_field(&buf, "source", source->stored_source);
+	append_field(&buf, "case_column", call->events.case_column);
+	append_field(&buf, "event_column", call->events.event_column);
+	append_field(&buf, "time_column", call->events.time_column);
+	appendStringInfoString(&buf, ", \"params\": ");
+	appendStringInfoString(&buf, call->params ? JsonbToCString(NULL, &call->params->root, VARSIZE(call->params)) : "{}");
+	appendStringInfoChar(&buf, '}');
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data)));
+}
+
+PG_FUNCTION_INFO_V1(wfml_train_sequence);
+
+/* wfml.train_sequence(model, source, case_column, event_column, time_column, params, activate) → training_summary */
+Datum
+wfml_train_sequence(PG_FUNCTION_ARGS)
+{
+	SequenceCall call;
+	WfmlTraining t;
+	WfmlEventSource *source;
+	WfSequenceInput input;
+	double		work;
+	size_t		shared;
+
+	read_call(fcinfo, &call);
+	wfml_training_begin(&t, "wfml.train_sequence()", call.model, "sequence", call.params);
+	t.spec.task = WF_SEQUENCE;
+	call.events.tie_column = wfml_spec_column(&t.spec, "tie_column");
+	source = wfml_events_read(t.host, &call.events);
+	wfml_events_notice(source);
+	shared = check_memory(&t.spec, source->log);
+	input = (WfSequenceInput) {
+		.log = source->log,
+		.size_limit = (size_t) wfml_max_model_size * 1024,
+		.time_zone = source->zone,
+	};
+	/* Gradient boosting on its features is most of it: hundreds of rounds over tens of columns. */
+	work = (double) source->log->n_events * 1e4;
+	wfml_training_fit(&t, &input, work, shared);
+
+	t.publication.source = source->stored_source;
+	t.publication.features = names_json(source, &t.n_columns);
+	t.publication.params = call.params;
+	t.publication.activate = call.activate;
+	t.publication.arguments = arguments_json(&call, source);
+	return wfml_training_finish(fcinfo, &t);
+}
