@@ -42,17 +42,14 @@ wf_factors_weight(float value)
 void
 wf_factors_default(WfFactorKind kind, int candidate, WfFactorSpec *spec)
 {
-	static const double als[WF_FACTORS_CANDIDATES][2] =
-	{{0.1, 0.03}, {0.1, 0.1}, {0.03, 0.03}, {0.03, 0.1}, {0.3, 0.03}};
-	static const double nmf[WF_FACTORS_CANDIDATES][2] =
-	{{0.1, 3}, {0.1, 1}, {0.03, 1}, {0.03, 3}, {0.1, 10}};
-	const double *numbers = kind == WF_FACTORS_ALS ? als[candidate] : nmf[candidate];
+	static const double numbers[WF_FACTORS_CANDIDATES][2] =
+	{{0.1, 0.03}, {0.1, 0.05}, {0.3, 0.02}, {0.05, 0.05}, {0.03, 0.1}};
 
 	spec->kind = kind;
 	spec->k = 20;
-	spec->iterations = kind == WF_FACTORS_ALS ? 10 : 20;
-	spec->unseen = numbers[0];
-	spec->regularization = numbers[1];
+	spec->iterations = 0;
+	spec->unseen = numbers[candidate][0];
+	spec->regularization = numbers[candidate][1];
 }
 
 /* ---- one row ---- */
@@ -88,11 +85,12 @@ void
 wf_factor_row_solve(const WfFactorRow *row, WfNormal *s, uint64_t n, float *vector)
 {
 	double		unseen = row->unseen * ((double) row->n_other - (double) n);
+	double		ridge = row->regularization * ((double) n + (unseen > 0 ? unseen : 0));
 
 	if (row->kind == WF_FACTORS_NMF)
-		wf_normal_descend(s, row->regularization, row->sweeps, vector);
+		wf_normal_descend(s, ridge, row->sweeps, vector);
 	else
-		wf_normal_solve(s, row->regularization * ((double) n + (unseen > 0 ? unseen : 0)), vector);
+		wf_normal_solve(s, ridge, vector);
 }
 
 /* ---- bytes ---- */

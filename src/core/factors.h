@@ -10,7 +10,9 @@
  *			value, an unseen one 0 with the weight "unseen".
  *	NMF		the same without negative numbers, by coordinate descent (Cichocki,
  *			Phan 2009; Hsieh, Dhillon 2011).  With "unseen" 1 it is the plain
- *			factorisation of the matrix of values, every cell weighing 1.
+ *			factorisation of the matrix of values (not negative), every cell
+ *			weighing 1; it ends when little is gained, at the latest after
+ *			"iterations".
  *
  * Training is collective; every row is solved by one member and sums over rows
  * are cut into fixed chunks, so that the team's size does not show.  A WfFactors
@@ -35,13 +37,9 @@ typedef struct WfFactorSpec
 {
 	WfFactorKind kind;
 	int			k;				/* 1 .. WF_FACTORS_MAX */
-	int			iterations;		/* both sides once each */
+	int			iterations;		/* both sides once each; 0: as many as usually help */
 	double		unseen;			/* weight of an unseen pair: 0 .. 1 */
-	/*
-	 * ALS: ridge of a row by the sum of its weights taken as 1 for seen and
-	 * unseen for all others; NMF: ridge of every row.
-	 */
-	double		regularization;
+	double		regularization; /* ridge of a row, by its seen pairs + unseen · its others */
 	uint64_t	seed;
 	double		deadline;		/* host->now() at which to stop; 0: none */
 	bool		progress;		/* report iterations as WF_PHASE_TRAIN */
@@ -68,7 +66,8 @@ typedef struct WfFactors
  * "regularization" depend on the data within a factor of three, so choose by
  * validation among candidate = 0 .. WF_FACTORS_CANDIDATES - 1, the likeliest
  * first; everything but seed, deadline and progress is set.  A number named by
- * the caller overrides the candidate's.
+ * the caller overrides the candidate's; with "unseen" 1 and NMF named, the
+ * usual regularization is 0.
  */
 #define WF_FACTORS_CANDIDATES 5
 void		wf_factors_default(WfFactorKind kind, int candidate, WfFactorSpec *spec);

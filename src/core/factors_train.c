@@ -16,6 +16,10 @@
 /* Multiplications between two looks at the host: about 2 ms. */
 #define CHECK_WORK ((uint64_t) 4 << 20)
 #define START_SIZE 0.1
+/* Iterations when none are asked for; plain factorisation ends by itself. */
+#define ALS_ITERATIONS 10
+#define NMF_ITERATIONS 15
+#define PLAIN_ITERATIONS 100
 /* Sweeps of coordinate descent in a half step: one sometimes stalls, four are no better. */
 #define SWEEPS 2
 /*
@@ -142,13 +146,14 @@ solve_side(Training *t, int side)
 {
 	uint32_t	n = t->side[side]->n_rows;
 	bool		plain = is_plain(t->spec);
+	double		ridge = t->spec->regularization * t->side[side]->n_cols;
 	uint32_t	chunk = plain ? WF_NMF_LANES : CHUNK_ROWS;
 	WfNmfStep	step = {t->side[side], t->vector[1 - side], t->vector[side], t->result[side],
 		(float) t->ahead, t->gram32, t->k, t->stride, SWEEPS, side == 1, t->room};
 
 	find_gram(t, 1 - side);
 	for (size_t i = 0; plain && i < (size_t) t->k * t->k; i++)
-		t->gram32[i] = (float) (t->gram[i] + (i % (t->k + 1) == 0 ? t->spec->regularization : 0));
+		t->gram32[i] = (float) (t->gram[i] + (i % (t->k + 1) == 0 ? ridge : 0));
 	wf_team_restart(t->team);
 	for (;;)
 	{
@@ -324,17 +329,19 @@ iterate(Training *t)
 	const WfFactorSpec *spec = t->spec;
 	WfHost	   *host = t->team->host;
 	bool		plain = is_plain(spec);
+	int			n = spec->iterations > 0 ? spec->iterations :
+		plain ? PLAIN_ITERATIONS : spec->kind == WF_FACTORS_NMF ? NMF_ITERATIONS : ALS_ITERATIONS;
 
 	if (plain)
 		start_plain(t);
-	for (int i = 0; i < spec->iterations; i++)
+	for (int i = 0; i < n; i++)
 	{
 		if (i > 0 && time_over(t->team, spec->deadline))
 			break;
 		solve_side(t, 0);
 		solve_side(t, 1);
 		if (spec->progress && t->team->rank == 0)
-			host->progress(host, WF_PHASE_TRAIN, (uint64_t) i + 1, (uint64_t) spec->iterations);
+			host->progress(host, WF_PHASE_TRAIN, (uint64_t) i + 1, (uint64_t) n);
 		if (plain && !judge_plain(t, i))
 			break;
 	}
@@ -388,7 +395,8 @@ wf_factors_training_bytes(uint32_t n_users, uint32_t n_items, int k, int team_si
 	size_t		stride = wf_normal_stride((uint32_t) k);
 	size_t		square = (size_t) k * (size_t) k;
 
-	return ((size_t) n_users + n_items) * stride * sizeof(float) +
+	/* vectors, and once more what plain factorisation extrapolates */
+	return 2 * ((size_t) n_users + n_items) * stride * sizeof(float) +
 		square * (2 + 64) * sizeof(double) +
 		(size_t) team_size * (wf_normal_bytes((uint32_t) k) + wf_nmf_bytes((uint32_t) k) + square * sizeof(float));
 }

@@ -191,6 +191,15 @@ set_up(WfBiased *b, const WfRatingsMoments *moments, const WfMatrix *m, const Wf
 }
 
 static void
+take_best(const Search *s, WfRatingsFit *fit)
+{
+	fit->k = s->best.k;
+	fit->iterations = s->best.iterations;
+	fit->regularization = s->best.regularization;
+	fit->time_limited = s->time_limited;
+}
+
+static void
 search(WfTeam *team, const WfRatingsSpec *spec, const WfRatingsMoments *moments, const WfMatrix *m,
 	   WfRatingsFit *fit)
 {
@@ -198,10 +207,14 @@ search(WfTeam *team, const WfRatingsSpec *spec, const WfRatingsMoments *moments,
 	WfMatrix	train;
 	WfMatrix	transposed;
 
-	wf_ratings_split(team, m, spec->seed, TRIAL_ENTRIES, &train, &s.held);
 	s.best = (Trial) {spec->k >= 0 ? spec->k : DEFAULT_FACTORS,
 			spec->iterations > 0 ? spec->iterations : DEFAULT_ITERATIONS,
 			spec->regularization >= 0 ? spec->regularization : DEFAULT_REGULARIZATION, INFINITY};
+	take_best(&s, fit);
+	if (spec->k >= 0 && spec->iterations > 0 && spec->regularization >= 0)
+		return;
+
+	wf_ratings_split(team, m, spec->seed, TRIAL_ENTRIES, &train, &s.held);
 	if (s.held.n >= MIN_HELD)
 	{
 		Trial		fallback = s.best;
@@ -218,16 +231,13 @@ search(WfTeam *team, const WfRatingsSpec *spec, const WfRatingsMoments *moments,
 		wf_matrix_free(team, &transposed);
 		wf_team_free(team, s.sum);
 		if (s.best.iterations == 0)
-			s.best = fallback;
+			s.best = fallback;	/* no time for a single trial */
 		fit->n_validation = s.held.n;
 		fit->rmse = isfinite(s.best.error) ? s.best.error : (double) NAN;
 	}
 	wf_matrix_free(team, &s.held);
 	wf_matrix_free(team, &train);
-	fit->k = s.best.k;
-	fit->iterations = s.best.iterations;
-	fit->regularization = s.best.regularization;
-	fit->time_limited = s.time_limited;
+	take_best(&s, fit);
 }
 
 /* ---- the fit ---- */

@@ -32,11 +32,11 @@ typedef struct WfRatingsSpec
 	bool		progress;		/* report steps as WF_PHASE_TRAIN */
 } WfRatingsSpec;
 
-/* What training found out; the figures of validation are NaN where no rating could be kept back. */
+/* What training found out; the figures of validation are NaN where nothing was chosen or kept back. */
 typedef struct WfRatingsFit
 {
 	uint64_t	n_validation;
-	double		rmse;			/* of one start, on the ratings kept back */
+	double		rmse;			/* on the ratings kept back, of fewer starts and the rest of the ratings */
 	double		baseline_rmse;	/* the same, biases only */
 	int			k;
 	int			iterations;
