@@ -266,7 +266,12 @@ wfml_headline(int64 id, char **metric, double *value)
 		{
 			JsonbValue *name = json_member(first->val.binary.data, "metric");
 			JsonbValue *number = json_member(first->val.binary.data, "value");
+			JsonbValue *split = json_member(first->val.binary.data, "split");
 
+			/* A score that training only chose by is no headline. */
+			if (split && split->type == jbvString && split->val.string.len == 5 &&
+				memcmp(split->val.string.val, "inner", 5) == 0)
+				name = NULL;
 			if (name && name->type == jbvString && number && number->type == jbvNumeric)
 			{
 				*metric = pnstrdup(name->val.string.val, name->val.string.len);

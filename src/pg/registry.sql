@@ -52,7 +52,7 @@ CREATE TABLE wfml.ml_model (
 );
 ALTER SEQUENCE wfml.ml_model_id_seq OWNED BY wfml.ml_model.id;
 COMMENT ON TABLE wfml.ml_model IS 'one row for each version of a model; its bytes are in ml_artifact and never change';
-COMMENT ON COLUMN wfml.ml_model.metrics IS 'array of {metric, value, baseline, split}; the first is the headline';
+COMMENT ON COLUMN wfml.ml_model.metrics IS 'array of {metric, value, baseline, split}; the first is the headline, unless its split is "inner" (only to choose by)';
 COMMENT ON COLUMN wfml.ml_model.features IS 'array of the source columns used';
 COMMENT ON COLUMN wfml.ml_model.arguments IS 'everything train() was called with, for retraining';
 
@@ -157,9 +157,9 @@ COMMENT ON VIEW wfml.usable_model IS 'names that the current user may use: the a
 
 CREATE VIEW wfml.versions WITH (security_barrier) AS
 	SELECT m.name, m.version, m.id, m.id = u.active_id AS active, m.status, m.algorithm, m.task,
-		m.metrics #>> '{0,metric}' AS metric,
-		pg_catalog.round((m.metrics #>> '{0,value}')::numeric, 4) AS score,
-		pg_catalog.round((m.metrics #>> '{0,baseline}')::numeric, 4) AS baseline,
+		h.score ->> 'metric' AS metric,
+		pg_catalog.round((h.score ->> 'value')::numeric, 4) AS score,
+		pg_catalog.round((h.score ->> 'baseline')::numeric, 4) AS baseline,
 		m.target, m.positive, m.training_rows AS rows,
 		pg_catalog.jsonb_array_length(m.features) AS features,
 		pg_catalog.round(m.training_seconds::numeric, 3) AS seconds,
@@ -167,7 +167,8 @@ CREATE VIEW wfml.versions WITH (security_barrier) AS
 		m.params, m.metrics, m.seed, m.format_version,
 		CASE WHEN u.is_owner THEN m.source END AS source
 	FROM wfml.ml_model m
-	JOIN wfml.usable_model u ON u.name = m.name;
+	JOIN wfml.usable_model u ON u.name = m.name
+	CROSS JOIN LATERAL (SELECT CASE WHEN m.metrics #>> '{0,split}' IS DISTINCT FROM 'inner' THEN m.metrics -> 0 END) h (score);
 COMMENT ON VIEW wfml.versions IS 'versions of the models that you may use; score and baseline are of the first metric';
 GRANT SELECT ON wfml.versions TO PUBLIC;
 
