@@ -1,14 +1,22 @@
 /*-------------------------------------------------------------------------
  * content.h
- *	  What items are made of: attributes as sparse unit vectors, and which
- *	  items are alike.
+ *	  What items are made of: attributes as sparse vectors, and which items are
+ *	  alike.
  *
- * Columns of a catalogue become weighted terms: words of a text, one term for
- * a category, a boolean or a tag, one signed dimension for a number.  A term
- * weighs tf · idf; each column's block has length 1 before the blocks are joined, so that a
- * long text does not drown a category; the strongest 64 terms of an item stay
- * and are brought to length 1.  Likeness is the cosine, found through an
- * inverted index (Salton, McGill 1983).
+ * Columns of a catalogue become weighted terms.
+ *
+ *	text		its words (runs of ASCII letters and digits and of bytes from
+ *				0x80 on, in lower case), and the whole when it is short
+ *	category	one term: the value
+ *	tags		one term for each
+ *	number		a point on a quarter of a circle: two terms, so that equal
+ *				numbers have the likeness 1 and the ends of the distribution 0
+ *
+ * A term weighs (1 + log tf) · idf.  Each column of an item has length 1, so
+ * that a long text does not drown a category; then the item has length 1.
+ * Terms that no other item has count in that length and are then dropped, as
+ * are all but the strongest 64.  Likeness is the cosine (Salton, McGill 1983),
+ * found through an inverted index.
  *-------------------------------------------------------------------------
  */
 #ifndef WF_CONTENT_H
@@ -63,7 +71,7 @@ typedef struct WfContent
 	uint64_t	n;				/* entries */
 	const uint64_t *item_start; /* n_items + 1 */
 	const uint32_t *item_term;	/* n: rising within an item */
-	const float *item_weight;	/* n: an item's squares sum to 1 */
+	const float *item_weight;	/* n: an item's squares sum to 1 at most */
 	const uint64_t *term_start; /* n_terms + 1 */
 	const uint32_t *term_item;	/* n: rising within a term */
 	const float *term_weight;	/* n */
@@ -81,9 +89,9 @@ wf_content_has(const WfContent *c, uint32_t item)
 
 /*
  * score[i] = cosine of item i and the profile made of n items with weights, for
- * all n_items (the array is overwritten).  profile: n_terms floats of scratch,
- * overwritten too.  Returns false, with zeros, when nothing in the profile has
- * any terms.
+ * all n_items (the array is overwritten).  profile: n_terms floats that are zero
+ * before and after the call.  Returns false, with zeros, when nothing in the
+ * profile has any terms.
  */
 bool		wf_content_score(const WfContent *c, const uint32_t *items, const float *weights,
 							 size_t n, float *profile, float *score);
