@@ -11,6 +11,7 @@
 #include "core/fit.h"
 #include "core/forest.h"
 #include "core/linear.h"
+#include "core/recommender.h"
 #include "core/sequence.h"
 #include "core/trees.h"
 
@@ -80,6 +81,16 @@ static const WfAlgorithm algorithms[] = {
 		.params = wf_sequence_params,
 		.fit = wf_sequence_fit,
 		.open = wf_sequence_open
+	},
+	{
+		.name = "recommender",
+		.title = "Recommender: items for users, from what they and others did; and ratings",
+		.tasks = 1u << WF_RECOMMENDATION,
+		.family = WF_FAMILY_INTERACTIONS,
+		.section = {'R', 'E', 'C', 'M'},
+		.params = wf_recommender_params,
+		.fit = wf_recommender_fit,
+		.open = wf_recommender_open
 	}
 };
 
@@ -110,5 +121,5 @@ wf_algorithm_find(const char *name)
 const char *
 wf_algorithm_names(void)
 {
-	return "random_forest, gradient_boosting, linear, sequence";
+	return "random_forest, gradient_boosting, linear, sequence, recommender";
 }

@@ -21,7 +21,6 @@ wf_ranker_create(WfHost *host, uint32_t n_items)
 {
 	WfRanker   *r = wf_alloc_zero(host, 1, sizeof(*r));
 
-	r->host = host;
 	r->n_items = n_items;
 	r->score = wf_alloc(host, (size_t) n_items + 16, sizeof(float));
 	r->touched = wf_alloc(host, n_items, sizeof(uint32_t));
@@ -31,15 +30,12 @@ wf_ranker_create(WfHost *host, uint32_t n_items)
 }
 
 void
-wf_ranker_free(WfRanker *r)
+wf_ranker_free(WfHost *host, WfRanker *r)
 {
-	WfHost	   *host = r->host;
-
 	wf_release(host, r->score);
 	wf_release(host, r->touched);
 	wf_release(host, r->has_score);
 	wf_release(host, r->taken);
-	wf_release(host, r->top);
 	wf_release(host, r);
 }
 
@@ -84,109 +80,92 @@ add_packed(float *score, const int16_t *row, float scale, size_t n)
 	}
 }
 
-static void
-add_dense(WfRanker *r, const WfItemModel *model, const uint32_t *items, size_t n)
+void
+wf_ranker_start(WfRanker *r, const WfItemModel *model)
 {
-	size_t		work = 0;
-
-	/* the padding of rows falls on items beyond n_dense, or beyond all: not yet in use */
+	/* the padding of dense rows falls on scores that are not in use */
 	memset(r->score, 0, ((size_t) model->n_dense + 15) / 16 * 16 * sizeof(float));
 	r->n_full = model->n_dense;
-	for (size_t h = 0; h < n; h++)
-	{
-		if (items[h] >= model->n_dense)
-			continue;
-		if (model->dense)
-			add_floats(r->score, model->dense + items[h] * model->ld, model->n_dense);
-		else
-			add_packed(r->score, model->packed + items[h] * model->ld, model->scale[items[h]], model->n_dense);
-		work += model->n_dense;
-		if (work >= CHECK_WORK)
-		{
-			work = 0;
-			r->host->check(r->host);
-		}
-	}
 }
 
 static void
-add_sparse(WfRanker *r, const WfItemModel *model, const uint32_t *items, size_t n)
+add_dense(WfRanker *r, const WfItemModel *model, uint32_t i)
+{
+	if (model->dense)
+		add_floats(r->score, model->dense + i * model->ld, model->n_dense);
+	else
+		add_packed(r->score, model->packed + i * model->ld, model->scale[i], model->n_dense);
+}
+
+static size_t
+add_sparse(WfRanker *r, const WfItemModel *model, uint32_t i)
+{
+	uint64_t	begin = model->start[i];
+	uint64_t	end = model->length ? begin + model->length[i] : model->start[(size_t) i + 1];
+
+	for (uint64_t e = begin; e < end; e++)
+	{
+		uint32_t	j = model->item[e];
+
+		if (j < r->n_full || r->has_score[j] == r->pass)
+			r->score[j] += model->weight[e];
+		else
+		{
+			r->has_score[j] = r->pass;
+			r->score[j] = model->weight[e];
+			r->touched[r->n_touched++] = j;
+		}
+	}
+	return (size_t) (end - begin);
+}
+
+void
+wf_ranker_add(WfHost *host, WfRanker *r, const WfItemModel *model, const uint32_t *items, size_t n)
 {
 	size_t		work = 0;
 
 	for (size_t h = 0; h < n; h++)
 	{
-		uint64_t	e;
-		uint64_t	end;
-
-		if (items[h] >= model->n_items)
-			continue;
-		e = model->start[items[h]];
-		end = model->length ? e + model->length[items[h]] : model->start[(size_t) items[h] + 1];
-		work += (size_t) (end - e);
-		for (; e < end; e++)
+		if (items[h] < model->n_dense)
 		{
-			uint32_t	j = model->item[e];
-
-			if (j < r->n_full)
-				r->score[j] += model->weight[e];
-			else if (r->has_score[j] == r->pass)
-				r->score[j] += model->weight[e];
-			else
-			{
-				r->has_score[j] = r->pass;
-				r->score[j] = model->weight[e];
-				r->touched[r->n_touched++] = j;
-			}
+			add_dense(r, model, items[h]);
+			work += model->n_dense;
 		}
+		if (model->start && items[h] < model->n_items)
+			work += add_sparse(r, model, items[h]);
 		if (work >= CHECK_WORK)
 		{
 			work = 0;
-			r->host->check(r->host);
+			host->check(host);
 		}
 	}
 }
 
 void
-wf_ranker_add(WfRanker *r, const WfItemModel *model, const uint32_t *items, size_t n)
+wf_ranker_damp(WfRanker *r, const WfItemModel *model)
 {
-	if (model->n_dense)
-		add_dense(r, model, items, n);
-	if (model->start)
-		add_sparse(r, model, items, n);
-	if (model->damping)
-	{
-		for (uint32_t j = 0; j < r->n_full; j++)
-			r->score[j] *= model->damping[j];
-		for (uint32_t k = 0; k < r->n_touched; k++)
-			r->score[r->touched[k]] *= model->damping[r->touched[k]];
-	}
+	if (model->damping == NULL)
+		return;
+	for (uint32_t j = 0; j < r->n_full; j++)
+		r->score[j] *= model->damping[j];
+	for (uint32_t k = 0; k < r->n_touched; k++)
+		r->score[r->touched[k]] *= model->damping[r->touched[k]];
 }
 
 uint32_t
-wf_ranker_best(WfRanker *r, uint32_t n)
+wf_ranker_best(WfRanker *r, uint32_t n, WfTop *top)
 {
 	uint32_t	kept = 0;
 	float		least = 0;
 
-	if (n > r->n_items)
-		n = r->n_items;
 	if (n == 0)
 		return 0;
-	if (n > r->max_top)
-	{
-		wf_release(r->host, r->top);
-		r->top = NULL;
-		r->max_top = 0;
-		r->top = wf_alloc(r->host, n, sizeof(WfTop));
-		r->max_top = n;
-	}
 	for (uint32_t j = 0; j < r->n_full; j++)
 		if (r->score[j] > least && !wf_ranker_taken(r, j))
 		{
-			wf_top_offer(r->top, &kept, n, r->score[j], j);
+			wf_top_offer(top, &kept, n, r->score[j], j);
 			if (kept == n)
-				least = r->top[0].score;
+				least = top[0].score;
 		}
 	for (uint32_t k = 0; k < r->n_touched; k++)
 	{
@@ -194,13 +173,13 @@ wf_ranker_best(WfRanker *r, uint32_t n)
 
 		if (r->score[j] > 0 && r->score[j] >= least && !wf_ranker_taken(r, j))
 		{
-			wf_top_offer(r->top, &kept, n, r->score[j], j);
+			wf_top_offer(top, &kept, n, r->score[j], j);
 			if (kept == n)
-				least = r->top[0].score;
+				least = top[0].score;
 		}
 	}
-	wf_top_sort(r->top, kept);
+	wf_top_sort(top, kept);
 	for (uint32_t k = 0; k < kept; k++)
-		wf_ranker_take(r, r->top[k].item);
+		wf_ranker_take(r, top[k].item);
 	return kept;
 }

@@ -33,7 +33,6 @@ typedef struct WfItemModel
 
 typedef struct WfRanker
 {
-	WfHost	   *host;
 	uint32_t	n_items;
 	uint32_t	call;
 	uint32_t	pass;			/* of scoring; a call may have several */
@@ -43,13 +42,11 @@ typedef struct WfRanker
 	uint32_t   *touched;
 	uint32_t   *has_score;		/* == pass */
 	uint32_t   *taken;			/* == call: not to be offered */
-	WfTop	   *top;
-	uint32_t	max_top;
 } WfRanker;
 
 /* For n_items items, from the host; 16 bytes each. */
 WfRanker   *wf_ranker_create(WfHost *host, uint32_t n_items);
-void		wf_ranker_free(WfRanker *r);
+void		wf_ranker_free(WfHost *host, WfRanker *r);
 
 /* Next history: no scores, nothing taken. */
 void		wf_ranker_begin(WfRanker *r);
@@ -66,16 +63,27 @@ wf_ranker_taken(const WfRanker *r, uint32_t item)
 	return r->taken[item] == r->call;
 }
 
+/* Let it be offered after all. */
+static inline void
+wf_ranker_untake(WfRanker *r, uint32_t item)
+{
+	r->taken[item] = 0;
+}
+
 /* Forget the scores, not what is taken. */
 void		wf_ranker_clear(WfRanker *r);
 
-/* Add up the rows of the n items of a history; items beyond the model's are passed over. */
-void		wf_ranker_add(WfRanker *r, const WfItemModel *model, const uint32_t *items, size_t n);
+/* Scores by a model start: all that it has densely are 0. */
+void		wf_ranker_start(WfRanker *r, const WfItemModel *model);
+/* Add up the rows of n items of a history; those beyond the model's are passed over. */
+void		wf_ranker_add(WfHost *host, WfRanker *r, const WfItemModel *model, const uint32_t *items, size_t n);
+/* Multiply by the model's damping, once after all has been added. */
+void		wf_ranker_damp(WfRanker *r, const WfItemModel *model);
 
 /*
  * The n best items with a positive score that are not taken, best first, into
- * r->top; returns how many.  They are taken then.
+ * top (room for n); returns how many.  They are taken then.
  */
-uint32_t	wf_ranker_best(WfRanker *r, uint32_t n);
+uint32_t	wf_ranker_best(WfRanker *r, uint32_t n, WfTop *top);
 
 #endif							/* WF_RANKER_H */

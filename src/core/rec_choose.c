@@ -1,0 +1,436 @@
+/*-------------------------------------------------------------------------
+ * rec_choose.c
+ *	  Which method, with which numbers: by what hidden interactions say.
+ *
+ * One pass over pairs of items serves all item methods.  EASE's lambda grows
+ * with the length of histories, RP3beta's beta with the catalogue, so a few of
+ * each are tried.  All are ranked by NDCG@10 of the same users; within one
+ * standard error of the best the method earlier in the list is taken, for it
+ * has done better elsewhere.
+ *-------------------------------------------------------------------------
+ */
+#include "core/recommending.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* EASE's lambda is looked for among so many items at most: it hardly depends on their number. */
+#define SEARCH_ITEMS 2000
+
+/* by weight of users: equal, by length; the latter counts a user's pairs 1 / length times */
+static const double lambdas[2][5] = {{5, 20, 100, 300, 1000}, {0.5, 2, 5, 20, 100}};
+static const double betas[] = {0, 0.2, 0.3, 0.4};
+
+#define N_LAMBDAS 5
+#define N_BETAS ((int) (sizeof(betas) / sizeof(betas[0])))
+#define MAX_CANDIDATES 64
+
+/* About half a second. */
+#define CHEAP_WORK 1e9
+
+/* Enough users for one fold to decide; fewer have up to MAX_FOLDS. */
+#define ENOUGH_USERS 5000
+#define MAX_FOLDS 5
+
+typedef struct Candidate
+{
+	WfRecSetting setting;
+	char		name[48];
+	double		n_users;		/* over all folds */
+	double		sum;			/* of NDCG */
+	double		squares;
+} Candidate;
+
+typedef struct Choice
+{
+	WfRec	   *rec;
+	WfRecStage	stage;
+	WfRecAudience audience;
+	double		popular;		/* sum of popularity's NDCG */
+	int			fold;
+	int			n;
+	int			at;				/* the next one in this fold */
+	Candidate	candidate[MAX_CANDIDATES];
+} Choice;
+
+/* A candidate of a factor method; numbers that were named stay. */
+static void
+set_factors(const WfSpec *spec, WfRecSetting *s, int candidate)
+{
+	bool		named = !wf_spec_is(spec, "confidence", "auto");
+
+	wf_factors_default(s->method == WF_METHOD_NMF ? WF_FACTORS_NMF : WF_FACTORS_ALS, candidate, &s->factors);
+	s->factors.k = (int) wf_spec_number(spec, "factors");
+	s->factors.seed = spec->seed;
+	if (!wf_spec_is(spec, "iterations", "auto"))
+		s->factors.iterations = (int) wf_spec_number(spec, "iterations");
+	if (named)
+		s->factors.unseen = 1 / wf_spec_number(spec, "confidence");
+	if (!wf_spec_is(spec, "regularization", "auto"))
+		s->factors.regularization = wf_spec_number(spec, "regularization");
+	else if (named && s->method == WF_METHOD_NMF && s->factors.unseen >= 1)
+		s->factors.regularization = 0;
+}
+
+WfRecSetting
+wf_rec_setting(const WfSpec *spec)
+{
+	WfRecSetting s = {.method = WF_METHOD_EASE};
+	int			word = wf_spec_value(spec, "method")->word;
+	bool		given = !wf_spec_is(spec, "regularization", "auto");
+
+	if (word > 0)
+		s.method = (WfRecommendMethod) (word - 1);
+	s.regularization = given ? wf_spec_number(spec, "regularization") : 20;
+	s.weight = wf_spec_is(spec, "user_weight", "equal") ? WF_EASE_EQUAL : WF_EASE_BY_LENGTH;
+	s.beta = wf_spec_is(spec, "beta", "auto") ? 0.3 : wf_spec_number(spec, "beta");
+	s.shrink = wf_spec_number(spec, "shrink");
+	if (s.method == WF_METHOD_NMF || s.method == WF_METHOD_ALS)
+		set_factors(spec, &s, 0);
+	return s;
+}
+
+/* Collective: score a candidate; the folds bring the same ones in the same order. */
+static void
+try_candidate(Choice *c, const WfRecSetting *setting, const WfRecTrained *trained, const char *name)
+{
+	WfHost	   *host = c->rec->team->host;
+	WfRecScores scores;
+	Candidate  *x;
+
+	wf_rec_score(c->rec, &c->stage, &c->audience, trained, &scores);
+	if (c->at == MAX_CANDIDATES)
+		return;
+	x = &c->candidate[c->at++];
+	if (c->at > c->n)
+	{
+		c->n = c->at;
+		memset(x, 0, sizeof(*x));
+		x->setting = *setting;
+		snprintf(x->name, sizeof(x->name), "%s", name);
+	}
+	x->n_users += scores.n_users;
+	x->sum += scores.ndcg * scores.n_users;
+	x->squares += scores.ndcg_squares;
+	host->progress(host, WF_PHASE_VALIDATE, (uint64_t) c->at, (uint64_t) (c->at > 15 ? c->at : 15));
+}
+
+static double
+ndcg_of(const Candidate *x)
+{
+	return x->sum / x->n_users;
+}
+
+/* Standard error of the mean. */
+static double
+error_of(const Candidate *x)
+{
+	double		mean = ndcg_of(x);
+	double		variance = x->squares / x->n_users - mean * mean;
+
+	return variance > 0 ? sqrt(variance / x->n_users) : 0;
+}
+
+static void
+name_ease(const WfRecSetting *s, char *name, size_t size)
+{
+	snprintf(name, size, "ease(%g%s)", s->regularization, s->weight == WF_EASE_EQUAL ? "" : ",by_length");
+}
+
+/* Collective: every lambda asked for, on at most n items; one Gram matrix for all. */
+static void
+search_ease(Choice *c, const WfRecSetting *asked, WfEaseWeight weight, uint32_t n)
+{
+	WfRec	   *rec = c->rec;
+	WfTeam	   *team = rec->team;
+	bool		given = !wf_spec_is(rec->spec, "regularization", "auto");
+	size_t		ld = wf_spd_padded(n);
+	float	   *gram = wf_team_alloc(team, ld * ld, sizeof(float));
+	WfRecTrained trained = {.method = WF_METHOD_EASE};
+
+	trained.dense = wf_team_alloc(team, ld * ld, sizeof(float));
+	trained.model = (WfItemModel) {.n_items = rec->data.n_items,.n_dense = n,.ld = ld,.dense = trained.dense};
+	wf_ease_gram(team, &c->stage.pairs, &c->stage.t, n, weight, gram);
+	for (int l = 0; l < (given ? 1 : N_LAMBDAS); l++)
+	{
+		WfRecSetting setting = *asked;
+		char		name[48];
+
+		if (!given)
+			setting.regularization = lambdas[weight][l];
+		setting.method = WF_METHOD_EASE;
+		setting.weight = weight;
+		if (team->rank == 0)
+			memcpy(trained.dense, gram, ld * ld * sizeof(float));
+		wf_team_barrier(team);
+		wf_ease_solve(team, trained.dense, n, setting.regularization);
+		name_ease(&setting, name, sizeof(name));
+		try_candidate(c, &setting, &trained, name);
+	}
+	wf_team_free(team, trained.dense);
+	wf_team_free(team, gram);
+}
+
+static const Candidate *
+best_of(const Choice *c, int from)
+{
+	const Candidate *best = NULL;
+
+	for (int k = from; k < c->n; k++)
+		if (best == NULL || ndcg_of(&c->candidate[k]) > ndcg_of(best))
+			best = &c->candidate[k];
+	return best;
+}
+
+/* EASE: lambda and weight among few items, then the best of them among all that it takes. */
+static void
+try_ease(Choice *c, const WfRecSetting *asked)
+{
+	WfRec	   *rec = c->rec;
+	uint32_t	n = wf_rec_ease_items(rec);
+	uint32_t	n_search = n < SEARCH_ITEMS ? n : SEARCH_ITEMS;
+	int			first = c->at;
+
+	if (!wf_spec_is(rec->spec, "user_weight", "by_length"))
+		search_ease(c, asked, WF_EASE_EQUAL, n_search);
+	if (!wf_spec_is(rec->spec, "user_weight", "equal"))
+		search_ease(c, asked, WF_EASE_BY_LENGTH, n_search);
+	if (n > n_search)
+	{
+		WfRecSetting setting = best_of(c, first)->setting;
+		WfRecTrained trained;
+		char		name[48];
+
+		c->n = c->at = first;
+		wf_rec_train(rec, &c->stage, &setting, NULL, &trained);
+		name_ease(&setting, name, sizeof(name));
+		try_candidate(c, &setting, &trained, name);
+		wf_rec_trained_free(rec, &trained);
+	}
+}
+
+static void
+try_rp3beta(Choice *c, const WfRecSetting *asked, WfNeighbours *rows)
+{
+	WfRec	   *rec = c->rec;
+	bool		given = !wf_spec_is(rec->spec, "beta", "auto");
+	WfRecTrained trained = {.method = WF_METHOD_RP3BETA};
+
+	trained.damping = wf_team_alloc(rec->team, rec->data.n_items, sizeof(float));
+	trained.model = (WfItemModel) {.n_items = rec->data.n_items,.start = rows->start,.length = rows->length,
+		.item = rows->item,.weight = rows->weight,.damping = trained.damping};
+	for (int b = 0; b < (given ? 1 : N_BETAS); b++)
+	{
+		WfRecSetting setting = *asked;
+		char		name[48];
+
+		setting.method = WF_METHOD_RP3BETA;
+		if (!given)
+			setting.beta = betas[b];
+		if (rec->team->rank == 0)
+			wf_neighbours_damping(setting.beta, c->stage.support, rec->data.n_items, trained.damping);
+		wf_team_barrier(rec->team);
+		snprintf(name, sizeof(name), "rp3beta(%g)", setting.beta);
+		try_candidate(c, &setting, &trained, name);
+	}
+	wf_team_free(rec->team, trained.damping);
+}
+
+static void
+try_knn(Choice *c, const WfRecSetting *asked, WfNeighbours *rows)
+{
+	WfRecSetting setting = *asked;
+	WfRecTrained trained = {.method = WF_METHOD_ITEM_KNN};
+	char		name[48];
+
+	setting.method = WF_METHOD_ITEM_KNN;
+	trained.model = (WfItemModel) {.n_items = c->rec->data.n_items,.start = rows->start,.length = rows->length,
+		.item = rows->item,.weight = rows->weight};
+	snprintf(name, sizeof(name), "item_knn(%g)", setting.shrink);
+	try_candidate(c, &setting, &trained, name);
+}
+
+/* Collective: one kind of factors, up to n candidates. */
+static void
+try_factors(Choice *c, WfRecommendMethod method, int n)
+{
+	for (int k = 0; k < n; k++)
+	{
+		WfRecSetting setting = {.method = method};
+		WfRecTrained trained;
+		char		name[48];
+
+		set_factors(c->rec->spec, &setting, k);
+		wf_rec_train(c->rec, &c->stage, &setting, NULL, &trained);
+		snprintf(name, sizeof(name), "%s(%g,%g)", wf_recommend_method_name(method),
+				 1 / setting.factors.unseen, setting.factors.regularization);
+		try_candidate(c, &setting, &trained, name);
+		wf_rec_trained_free(c->rec, &trained);
+	}
+}
+
+/* Is a factorisation cheap enough to be tried unasked?  Multiplications of some ten rounds. */
+static bool
+factors_are_cheap(const WfRec *rec)
+{
+	double		k = wf_spec_number(rec->spec, "factors");
+	double		rows = (double) rec->data.n_users + (double) rec->data.n_items;
+
+	return 20 * (2 * (double) rec->data.matrix.n * k * k + rows * k * k * k / 3) < CHEAP_WORK;
+}
+
+/* Items of the audience's histories: only their rows are used.  Collective, shared. */
+static uint8_t *
+rows_wanted(Choice *c)
+{
+	WfTeam	   *team = c->rec->team;
+	const WfMatrix *m = &c->stage.m;
+	uint8_t    *wanted = wf_team_alloc(team, m->n_cols, 1);
+
+	if (team->rank == 0)
+		for (uint32_t k = 0; k < c->audience.n; k++)
+		{
+			uint32_t	u = c->audience.user[k];
+
+			for (uint64_t e = m->start[u]; e < m->start[u + 1]; e++)
+				wanted[m->col[e]] = 1;
+		}
+	wf_team_barrier(team);
+	return wanted;
+}
+
+/* Both methods that keep rows of weights, or the one asked for. */
+static void
+try_rows(Choice *c, const WfRecSetting *asked, bool walk, bool knn)
+{
+	WfRec	   *rec = c->rec;
+	uint8_t    *wanted = rows_wanted(c);
+	WfNeighbours walk_rows = {0};
+	WfNeighbours knn_rows = {0};
+	WfNeighbourSpec spec = {
+		.k = (uint32_t) wf_spec_number(rec->spec, "neighbours"),
+		.shrink = (float) asked->shrink,
+		.wanted = wanted
+	};
+
+	wf_neighbours_build(rec->team, &c->stage.pairs, &c->stage.t, &spec,
+						walk ? &walk_rows : NULL, knn ? &knn_rows : NULL);
+	if (walk)
+		try_rp3beta(c, asked, &walk_rows);
+	if (knn)
+		try_knn(c, asked, &knn_rows);
+	wf_neighbours_free(rec->team, &knn_rows);
+	wf_neighbours_free(rec->team, &walk_rows);
+	wf_team_free(rec->team, wanted);
+}
+
+/* The best; of those within a standard error of it, the earliest method's best. */
+static WfRecSetting
+decide(const Choice *c)
+{
+	const Candidate *best = best_of(c, 0);
+	const Candidate *taken = best;
+
+	for (int k = 0; k < c->n; k++)
+	{
+		const Candidate *x = &c->candidate[k];
+
+		if (ndcg_of(x) < ndcg_of(best) - error_of(best))
+			continue;
+		if (x->setting.method < taken->setting.method ||
+			(x->setting.method == taken->setting.method && ndcg_of(x) > ndcg_of(taken)))
+			taken = x;
+	}
+	return taken->setting;
+}
+
+static void
+tell(const Choice *c)
+{
+	WfRec	   *rec = c->rec;
+
+	for (int k = 0; k < c->n; k++)
+	{
+		const Candidate *x = &c->candidate[k];
+		char		text[64];
+
+		snprintf(text, sizeof(text), "ndcg@10:%s", x->name);
+		wf_fit_result_add(rec->result, wf_strndup(rec->team->host, text, strlen(text)),
+						  ndcg_of(x), c->popular / x->n_users, "inner");
+	}
+}
+
+/* Collective: try what is open on one fold; any: all methods. */
+static void
+try_fold(Choice *c, const WfRecSetting *asked, bool any)
+{
+	WfRec	   *rec = c->rec;
+	WfRecScores popular;
+
+	c->at = 0;
+	wf_rec_stage(rec, WF_SIDE_HELD | WF_SIDE_HIDDEN, &c->stage);
+	wf_rec_score(rec, &c->stage, &c->audience, NULL, &popular);
+	c->popular += popular.ndcg * popular.n_users;
+	if (any || asked->method == WF_METHOD_EASE)
+		try_ease(c, asked);
+	if (any || asked->method == WF_METHOD_RP3BETA)
+		try_rows(c, asked, true, any);
+	if (asked->method == WF_METHOD_NMF || asked->method == WF_METHOD_ALS)
+		try_factors(c, asked->method, WF_FACTORS_CANDIDATES);
+	else if (any && factors_are_cheap(rec))
+		try_factors(c, WF_METHOD_ALS, 1);
+	wf_rec_stage_free(rec, &c->stage);
+}
+
+/* Is there anything to choose? */
+static bool
+is_open(const WfSpec *spec, WfRecommendMethod method)
+{
+	bool		numbers = wf_spec_is(spec, "regularization", "auto");
+
+	if (wf_spec_is(spec, "method", "auto"))
+		return true;
+	switch (method)
+	{
+		case WF_METHOD_EASE:
+			return numbers || wf_spec_is(spec, "user_weight", "auto");
+		case WF_METHOD_RP3BETA:
+			return wf_spec_is(spec, "beta", "auto");
+		case WF_METHOD_NMF:
+		case WF_METHOD_ALS:
+			return numbers && wf_spec_is(spec, "confidence", "auto");
+		case WF_METHOD_ITEM_KNN:
+		case WF_METHOD_POPULAR:
+			break;
+	}
+	return false;
+}
+
+WfRecSetting
+wf_rec_choose(WfRec *rec, bool told)
+{
+	const WfSpec *spec = rec->spec;
+	WfRecSetting asked = wf_rec_setting(spec);
+	bool		any = wf_spec_is(spec, "method", "auto");
+	bool		factors = asked.method == WF_METHOD_NMF || asked.method == WF_METHOD_ALS;
+	int			folds = factors || wf_rec_ease_items(rec) > SEARCH_ITEMS ? 1 : MAX_FOLDS;
+	uint64_t	users = 0;
+	Choice		c = {.rec = rec};
+
+	if (!is_open(spec, asked.method))
+		return asked;
+	for (c.fold = 0; c.fold < folds && users < ENOUGH_USERS; c.fold++)
+	{
+		if (c.n > 0 && wf_rec_late(rec))
+			break;
+		wf_rec_hide(rec, c.fold, &c.audience);
+		users += c.audience.n;
+		if (c.audience.n > 0)
+			try_fold(&c, &asked, any);
+		wf_rec_show(rec, &c.audience);
+	}
+	if (c.n > 0 && told && rec->result)
+		tell(&c);
+	return c.n ? decide(&c) : asked;
+}

@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ * recommender.c
+ *	  From interactions to a recommender: hold out, choose, report, fit.
+ *
+ * Every member walks through the same steps; rank 0 has read the rows and
+ * writes the model.
+ *-------------------------------------------------------------------------
+ */
+#include "core/recommender.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/content.h"
+#include "core/model.h"
+#include "core/recommending.h"
+
+/* Users that report, at most. */
+#define MAX_REPORT_USERS 20000
+/* With up to so many entries the choice is made again with those that reported. */
+#define MAX_CHOOSE_TWICE 1000000
+
+const WfParam wf_recommender_params[] = {
+	{"method", WF_PARAM_WORD, 0, 0, "auto", "auto|ease|rp3beta|item_knn|popular|nmf|als",
+	"How items are recommended; \"auto\" tries the item methods on interactions kept back and takes the best."},
+	{"regularization", WF_PARAM_REAL, 0, 1e9, "auto", "auto",
+	"Penalty of ease (lambda), als and nmf; \"auto\" chooses it on interactions kept back."},
+	{"user_weight", WF_PARAM_WORD, 0, 0, "auto", "auto|equal|by_length",
+	"Whether a user counts less in ease the more items he has; \"auto\" tries both."},
+	{"ease_items", WF_PARAM_INT, 1, 20000, "5000", NULL,
+	"Items with the most users that ease takes; memory grows with the square of this number."},
+	{"neighbours", WF_PARAM_INT, 1, 10000, "200", NULL,
+	"Weights kept for each item by rp3beta and item_knn."},
+	{"beta", WF_PARAM_REAL, 0, 1, "auto", "auto",
+	"How much rp3beta damps popular items; \"auto\" chooses among 0, 0.2, 0.3 and 0.4."},
+	{"shrink", WF_PARAM_REAL, 0, 1e6, "5", NULL,
+	"Added to the denominator of the cosine in item_knn, against chance pairs."},
+	{"max_history", WF_PARAM_INT, 2, 100000, "500", NULL,
+	"Items of a user that make pairs, drawn at random from longer histories when there are very many pairs."},
+	{"factors", WF_PARAM_INT, 1, WF_FACTORS_MAX, "20", NULL,
+	"Length of the vectors of als, nmf and of the model of ratings."},
+	{"iterations", WF_PARAM_INT, 1, 1000, "auto", "auto",
+	"Rounds of als, nmf and of the model of ratings."},
+	{"confidence", WF_PARAM_REAL, 1, 1e6, "auto", "auto",
+	"How much more als and nmf trust an interaction than its absence."},
+	{0}
+};
+
+/* ---- reporting ---- */
+
+static void
+add_score(WfRec *rec, const char *metric, double value, double baseline, const char *split)
+{
+	wf_fit_result_add(rec->result, metric, value, baseline, split);
+}
+
+/* Rank 0: rankings beside popularity. */
+static void
+report_rankings(WfRec *rec, const WfRecScores *own, const WfRecScores *popular, const char *split)
+{
+	rec->result->headline = rec->result->n_scores;
+	add_score(rec, "ndcg@10", own->ndcg, popular->ndcg, split);
+	add_score(rec, "precision@10", own->precision, popular->precision, split);
+	add_score(rec, "recall@10", own->recall, popular->recall, split);
+	add_score(rec, "map@10", own->map, popular->map, split);
+	add_score(rec, "hit_rate@10", own->hit_rate, popular->hit_rate, split);
+	add_score(rec, "coverage@10", own->coverage, popular->coverage, split);
+}
+
+/* Rows of items that the audience's histories hold; collective, shared. */
+static uint8_t *
+rows_wanted(WfRec *rec, const WfRecStage *stage, const WfRecAudience *audience)
+{
+	uint8_t    *wanted = wf_team_alloc(rec->team, stage->m.n_cols, 1);
+
+	if (rec->team->rank == 0)
+		for (uint32_t k = 0; k < audience->n; k++)
+			for (uint64_t e = stage->m.start[audience->user[k]]; e < stage->m.start[audience->user[k] + 1]; e++)
+				wanted[stage->m.col[e]] = 1;
+	wf_team_barrier(rec->team);
+	return wanted;
+}
+
+/* Collective: train on what is not held out, and report what is. */
+static void
+report(WfRec *rec, const WfRecSetting *setting, const char *split)
+{
+	WfRecStage	stage;
+	WfRecAudience audience;
+	WfRecTrained trained;
+	WfRecScores own;
+	WfRecScores popular;
+	uint8_t    *wanted;
+
+	wf_rec_stage(rec, WF_SIDE_HELD, &stage);
+	wf_rec_audience(rec, WF_SIDE_HELD, MAX_REPORT_USERS, &audience);
+	if (audience.n > 0)
+	{
+		wanted = rows_wanted(rec, &stage, &audience);
+		wf_rec_train(rec, &stage, setting, wanted, &trained);
+		wf_rec_score(rec, &stage, &audience, &trained, &own);
+		wf_rec_trained_free(rec, &trained);
+		wf_team_free(rec->team, wanted);
+		wf_rec_score(rec, &stage, &audience, NULL, &popular);
+		if (rec->result)
+			report_rankings(rec, &own, &popular, split);
+	}
+	if (rec->data.has_rating)
+		wf_rec_report_ratings(rec, &stage, split);
+	wf_rec_audience_free(rec, &audience);
+	wf_rec_stage_free(rec, &stage);
+}
+
+/* ---- the final model ---- */
+
+/* Rank 0: sections to the artifact. */
+static void
+write_model(WfRec *rec, WfBytes *section)
+{
+	WfHost	   *host = rec->team->host;
+	WfModelSection sections[3] = {{"RECM", section->data, section->length}, {"IDS0", NULL, 0}, {"IDS1", NULL, 0}};
+	WfBytes		users;
+	WfBytes		items;
+
+	wf_bytes_init(&users, host);
+	wf_bytes_init(&items, host);
+	wf_interactions_write_users(host, &rec->data, &users);
+	wf_interactions_write_items(host, &rec->data, &items);
+	sections[1].bytes = users.data;
+	sections[1].length = users.length;
+	sections[2].bytes = items.data;
+	sections[2].length = items.length;
+	if (section->length + users.length + items.length > rec->input->size_limit)
+		host->fail(host, WF_E_LIMIT, "Lower \"ease_items\", \"neighbours\" or \"factors\", or raise wfml.max_model_size.",
+				   "the model would take %zu MB, more than the limit of %zu MB",
+				   (section->length + users.length + items.length) >> 20, rec->input->size_limit >> 20);
+	wf_bytes_init(&rec->result->artifact, host);
+	wf_model_write_sections(host, rec->spec, rec->data.n_rows, sections, 3, &rec->result->artifact);
+	wf_bytes_free(&users);
+	wf_bytes_free(&items);
+}
+
+/* Collective. */
+static void
+final_model(WfRec *rec, const WfRecSetting *setting, int mask)
+{
+	WfHost	   *host = rec->team->host;
+	WfRecStage	stage;
+	WfRecTrained trained;
+	WfBytes		ratings;
+	WfBytes		section;
+
+	wf_bytes_init(&ratings, host);
+	wf_bytes_init(&section, host);
+	wf_rec_stage(rec, mask, &stage);
+	if (rec->data.has_rating)
+		wf_rec_train_ratings(rec, &stage, &ratings);
+	wf_rec_train(rec, &stage, setting, NULL, &trained);
+	if (rec->team->rank == 0)
+	{
+		host->progress(host, WF_PHASE_WRITE, 0, 1);
+		wf_rec_write(rec, &stage, &trained, &ratings, &section);
+		rec->result->training_rows = rec->data.n_rows;
+		rec->result->time_limited = rec->time_limited;
+	}
+	wf_rec_trained_free(rec, &trained);
+	wf_rec_stage_free(rec, &stage);
+	if (rec->team->rank == 0)
+		write_model(rec, &section);
+	wf_bytes_free(&section);
+	wf_bytes_free(&ratings);
+}
+
+/* ---- the whole way ---- */
+
+static void
+check_spec(WfHost *host, const WfSpec *spec, const WfRecommenderInput *input)
+{
+	if (spec->validation == WF_VALIDATE_CV || spec->validation == WF_VALIDATE_GROUP)
+		host->fail(host, WF_E_PARAM, "Use \"holdout\", \"time\" or \"none\".",
+				   "a recommender cannot be validated by \"%s\"",
+				   spec->validation == WF_VALIDATE_CV ? "cv" : "group");
+	if (spec->validation == WF_VALIDATE_TIME && !wf_interactions_has_time(input->interactions))
+		host->fail(host, WF_E_PARAM, "Name the column of times.",
+				   "validation \"time\" needs times of the interactions");
+}
+
+/* What counts as found: anything, or ratings not below the mean.  Collective. */
+static void
+set_liked(WfRec *rec)
+{
+	const WfMatrix *m = &rec->data.matrix;
+	double		sum = 0;
+
+	rec->liked = -INFINITY;
+	if (!rec->data.has_rating)
+		return;
+	if (rec->team->rank == 0)
+	{
+		for (uint64_t e = 0; e < m->n; e++)
+		{
+			sum += m->value[e];
+			if (e % 65536 == 0)
+				rec->team->host->check(rec->team->host);
+		}
+		sum /= (double) m->n;
+		/* all equal, and rounding: every rating is liked */
+		rec->liked = (float) (sum - 1e-6 * fabs(sum));
+	}
+	wf_team_broadcast(rec->team, &rec->liked, sizeof(rec->liked));
+}
+
+void
+wf_recommender_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitResult *result)
+{
+	WfRec		rec = {.team = team,.spec = spec,.input = input,.seed = spec->seed};
+	WfRecSetting setting;
+	const char *split;
+	bool		held = false;
+
+	if (team->rank == 0)
+	{
+		rec.result = result;
+		wf_fit_result_init(result);
+		check_spec(team->host, spec, input);
+	}
+	if (spec->max_seconds > 0)
+		rec.deadline = team->host->now(team->host) + spec->max_seconds;
+	wf_team_broadcast(team, &rec.deadline, sizeof(rec.deadline));
+	wf_interactions_build(team, rec.input ? rec.input->interactions : NULL, &rec.data);
+	rec.ranker = wf_ranker_create(team->host, rec.data.n_items);
+	rec.side = wf_team_alloc(team, rec.data.matrix.n, 1);
+	set_liked(&rec);
+	if (spec->validation != WF_VALIDATE_NONE)
+		held = wf_rec_hold_out(&rec, &split);
+	setting = wf_rec_choose(&rec, true);
+	if (held)
+		report(&rec, &setting, split);
+	if (held && spec->refit)
+	{
+		wf_rec_show_all(&rec);
+		if (rec.data.matrix.n <= MAX_CHOOSE_TWICE && !wf_rec_late(&rec))
+			setting = wf_rec_choose(&rec, false);
+	}
+	final_model(&rec, &setting, held && !spec->refit ? WF_SIDE_HELD : 0);
+	wf_ranker_free(team->host, rec.ranker);
+	wf_team_free(team, rec.side);
+	wf_interactions_data_free(team, &rec.data);
+}
