@@ -154,10 +154,10 @@ put_content(Writer *w)
 
 	if (rec->input->content == NULL)
 		return;
+	if (wf_content_n_rows(rec->input->content) != rec->data.n_catalogue_rows)
+		rec->team->host->fail(rec->team->host, WF_E_INTERNAL, WF_HINT_NONE, "content and catalogue differ in rows");
 	begin_part(w, WF_REC_CONTENT);
-#ifdef WF_CONTENT_READY
 	wf_content_finish(rec->input->content, rec->data.catalogue_item, rec->data.n_catalogue, w->out);
-#endif
 	end_part(w, WF_REC_CONTENT);
 }
 

@@ -198,9 +198,7 @@ fill_by_content(Call *c)
 	n = add_to_profile(rec, 0, c->query->history, c->query->n_history, step, rec->header.n_catalogue);
 	n = add_to_profile(rec, n, c->own, c->n_own, step, rec->header.n_catalogue);
 	wf_ranker_clear(c->ranker);
-#ifdef WF_CONTENT_READY
 	if (!wf_content_score(&rec->content, rec->profile_item, rec->profile_weight, n, rec->profile, c->ranker->score))
-#endif
 		return;
 	c->ranker->n_full = rec->header.n_catalogue;
 	take_best(c, WF_SOURCE_CONTENT);

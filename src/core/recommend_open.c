@@ -190,12 +190,8 @@ open_guests(Reader *r)
 		corrupt(r, "bad model of ratings");
 	p = part_of(r, WF_REC_CONTENT, UINT64_MAX, 1);
 	rec->has_content = p != NULL;
-#ifdef WF_CONTENT_READY
 	if (p && (!wf_content_open(p, h->part[WF_REC_CONTENT].length, &rec->content) ||
 			  rec->content.n_items != h->n_catalogue))
-#else
-	if (p)
-#endif
 		corrupt(r, "bad content of items");
 }
 
