@@ -10,6 +10,7 @@
 #include "core/boosting.h"
 #include "core/fit.h"
 #include "core/forest.h"
+#include "core/isolation.h"
 #include "core/linear.h"
 #include "core/recommender.h"
 #include "core/sequence.h"
@@ -73,6 +74,24 @@ static const WfAlgorithm algorithms[] = {
 		.explain = wf_linear_explain
 	},
 	{
+		.name = "isolation_forest",
+		.title = "Isolation forest: rows that random cuts set apart soon are odd; needs no target",
+		.tasks = 1u << WF_ANOMALY,
+		.family = WF_FAMILY_TABLE,
+		.layout = WF_LAYOUT_VALUES,
+		.section = {'I', 'S', 'O', 'L'},
+		.params = wf_isolation_params,
+		.fit = wf_fit,
+		.payload = wf_isolation_payload,
+		.train = wf_isolation_train,
+		.estimate = wf_isolation_estimate,
+		.open = wf_isolation_open,
+		.predict = wf_isolation_predict,
+		.predict_block = wf_isolation_predict_block,
+		.score_row = wf_isolation_score_row,
+		.explain = wf_isolation_explain
+	},
+	{
 		.name = "sequence",
 		.title = "What happens next in a case: Kneser-Ney, an LSTM and boosting, blended",
 		.tasks = 1u << WF_SEQUENCE,
@@ -121,5 +140,5 @@ wf_algorithm_find(const char *name)
 const char *
 wf_algorithm_names(void)
 {
-	return "random_forest, gradient_boosting, linear, sequence, recommender";
+	return "random_forest, gradient_boosting, linear, isolation_forest, sequence, recommender";
 }

@@ -81,6 +81,15 @@ typedef struct WfTraining
 	bool		report;			/* call host->progress(WF_PHASE_TRAIN) */
 } WfTraining;
 
+/* A figure that training tells of itself. */
+typedef struct WfFact
+{
+	const char *metric;			/* a constant */
+	double		value;
+} WfFact;
+
+#define WF_MAX_FACTS 4
+
 /* What train() leaves; filled on rank 0, zeros elsewhere. */
 typedef struct WfFitted
 {
@@ -90,6 +99,8 @@ typedef struct WfFitted
 	double	   *splits;			/* by feature: number of splits */
 	int			rounds;			/* trees per output, or iterations */
 	bool		time_limited;	/* stopped by the deadline */
+	int			n_facts;		/* become scores of split "training", the first one the headline */
+	WfFact		facts[WF_MAX_FACTS];
 	/*
 	 * Forest: outputs on rows that a tree did not see, for calibration and
 	 * out-of-bag scores: n_oob row ids and n_oob × n_outputs raw outputs.

@@ -35,6 +35,7 @@ typedef struct Places
 {
 	size_t		first_cut;
 	size_t		is_category;
+	size_t		kind;
 	size_t		has_missing;
 	size_t		monotone;
 	size_t		bytes;
@@ -54,7 +55,8 @@ places_for(uint32_t d)
 
 	p.first_cut = pad_to(d * sizeof(uint16_t), 4);
 	p.is_category = p.first_cut + d * sizeof(uint32_t);
-	p.has_missing = p.is_category + d;
+	p.kind = p.is_category + d;
+	p.has_missing = p.kind + d;
 	p.monotone = p.has_missing + d;
 	p.bytes = p.monotone + d;
 	return p;
@@ -157,7 +159,7 @@ typedef struct Sample
 static bool
 is_plain_number(const WfFeature *f)
 {
-	return !f->category && f->part != WF_PART_TAG;
+	return !f->category && !f->group && f->part != WF_PART_TAG;
 }
 
 static void
@@ -239,7 +241,7 @@ describe_feature(const WfFeature *feature, int max_bins, Sample *s, uint32_t *pl
 
 	if (feature->part == WF_PART_TAG)
 		own[n++] = 0.5f;
-	else if (!feature->category)
+	else if (is_plain_number(feature))
 	{
 		n = wf_cuts_find_with(s->values + (size_t) *place * s->rows, s->scratch, s->count[*place], max_bins, own);
 		(*place)++;
@@ -271,6 +273,7 @@ find_cuts(WfHost *host, const WfSchema *schema, WfFrame *frame, const uint32_t *
 			sample_read(host, schema, frame, rank, &s, from, to);
 		for (uint32_t f = from; f < to; f++)
 		{
+			data->kind[f] = (uint8_t) schema->columns[schema->features[f].column].kind;
 			describe_feature(&schema->features[f], max_bins, &s, &place, data, f, cuts);
 			host->check(host);
 		}
@@ -291,6 +294,7 @@ alloc_small(WfTeam *team, WfDataset *data, bool weighted)
 	data->n_bins = (uint16_t *) by_feature;
 	data->first_cut = (uint32_t *) (by_feature + p.first_cut);
 	data->is_category = by_feature + p.is_category;
+	data->kind = by_feature + p.kind;
 	data->has_missing = by_feature + p.has_missing;
 	data->monotone = (int8_t *) (by_feature + p.monotone);
 	if (weighted)

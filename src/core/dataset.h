@@ -52,6 +52,7 @@ typedef struct WfDataset
 	/* by feature */
 	uint16_t   *n_bins;			/* without the missing bin; 1..255 */
 	uint8_t    *is_category;
+	uint8_t    *kind;			/* WfColumnKind of its column */
 	uint8_t    *has_missing;	/* a missing value is in some row */
 	int8_t	   *monotone;		/* -1, 0, 1 */
 	uint32_t   *first_cut;		/* into cuts */

@@ -93,6 +93,8 @@ bin_feature(const Filler *fill, int f, const WfCell *cells, uint32_t count)
 	if (feature->category)
 		for (uint32_t r = 0; r < count; r++)
 			bins[r] = cells[r].code == WF_CODE_MISSING ? WF_MISSING_BIN : feature->bin_of_code[cells[r].code];
+	else if (feature->group)
+		memset(bins, 0, count);
 	else if (feature->part == WF_PART_TAG)
 	{
 		if (fill->schema->columns[feature->column].first_feature == f)
@@ -185,6 +187,22 @@ write_records(const Filler *fill, const uint32_t *rank, uint32_t count)
 			memcpy(data->rows + (size_t) rank[r] * data->stride + data->payload_at, &rank[r], sizeof(uint32_t));
 }
 
+/* A group's number, NaN when it has none. */
+static void
+write_groups(const Filler *fill, const WfFeature *feature, uint32_t f, const WfCell *cells,
+			 const uint32_t *rank, uint32_t count)
+{
+	WfDataset  *data = fill->data;
+
+	for (uint32_t r = 0; r < count; r++)
+	{
+		uint32_t	number = cells[r].code == WF_CODE_MISSING ? WF_CODE_MISSING : feature->group_of_code[cells[r].code];
+
+		data->values[(size_t) rank[r] * data->d + f] =
+			number == WF_CODE_MISSING ? __builtin_nanf("") : (float) number;
+	}
+}
+
 static void
 write_values(const Filler *fill, const WfFrameScan *scan, uint32_t from, uint32_t count)
 {
@@ -198,6 +216,11 @@ write_values(const Filler *fill, const WfFrameScan *scan, uint32_t from, uint32_
 		const uint8_t *bins = fill->bins + (size_t) f * fill->strip;
 		bool		coded = feature->category || feature->part == WF_PART_TAG;
 
+		if (feature->group)
+		{
+			write_groups(fill, feature, f, cells, rank, count);
+			continue;
+		}
 		for (uint32_t r = 0; r < count; r++)
 		{
 			float		x = !coded ? cells[r].number

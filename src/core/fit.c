@@ -382,7 +382,10 @@ calibrate_final(WfFit *fit, const WfFitted *fitted, WfOutputRule *rule, double *
 	size_t		n = fitted->n_oob;
 	bool		by_user = !wf_spec_is(fit->spec, "calibration", "auto");
 
+	/* Nothing to calibrate to without a target. */
 	*lower = *upper = NAN;
+	if (fit->spec->task == WF_ANOMALY)
+		return;
 	if (n == 0 && fit->n_folds > 0)
 	{
 		/* No out-of-bag rows: what the folds' models said of rows they had not seen. */
@@ -419,6 +422,37 @@ calibrate_final(WfFit *fit, const WfFitted *fitted, WfOutputRule *rule, double *
 		wf_fit_calibrate(fit, ids, raw, n, rule);
 }
 
+/* The feature whose strings are groups. */
+typedef struct Groups
+{
+	const WfDict *dict;
+	const uint32_t *codes;		/* by number */
+} Groups;
+
+static const char *
+group_string(void *arg, uint32_t i, size_t *length)
+{
+	const Groups *groups = arg;
+
+	return wf_dict_string(groups->dict, groups->codes[i], length);
+}
+
+/* The groups of a schema as a table of ids; false: it has none. */
+static bool
+write_groups(WfHost *host, const WfSchema *schema, WfBytes *ids)
+{
+	for (int f = 0; f < schema->n_features; f++)
+		if (schema->features[f].group)
+		{
+			Groups		groups = {schema->columns[schema->features[f].column].dict, schema->features[f].levels};
+
+			wf_bytes_init(ids, host);
+			wf_idmap_write(host, schema->features[f].n_levels, group_string, &groups, ids);
+			return true;
+		}
+	return false;
+}
+
 /* Rank 0: everything into the artifact. */
 static void
 write_model(WfFit *fit, const WfFitted *fitted, const double *permutation)
@@ -431,6 +465,7 @@ write_model(WfFit *fit, const WfFitted *fitted, const double *permutation)
 	uint32_t	n = kept_columns(host, schema, &first, &count);
 	WfImportance *importance = wf_alloc_zero(host, n, sizeof(WfImportance));
 	WfModelParts parts;
+	WfBytes		ids;
 
 	for (uint32_t c = 0; c < n; c++)
 	{
@@ -453,9 +488,16 @@ write_model(WfFit *fit, const WfFitted *fitted, const double *permutation)
 	parts.class_weight = fit->class_weight;
 	parts.training_rows = fit->data->n;
 	parts.importance = importance;
+	parts.ids = write_groups(host, schema, &ids) ? &ids : NULL;
 	parts.histograms = fit->data->layout == WF_LAYOUT_BINS ? wf_fit_histograms(fit) : NULL;
 	if (fit->n_folds == 0 && fitted->n_oob > 0)
 		wf_fit_oob_scores(fit, fitted, &rule);
+	for (int i = 0; i < fitted->n_facts; i++)
+	{
+		if (i == 0)
+			fit->result->headline = fit->result->n_scores;
+		wf_fit_result_add(fit->result, fitted->facts[i].metric, fitted->facts[i].value, NAN, "training");
+	}
 	host->progress(host, WF_PHASE_WRITE, 0, 1);
 	wf_bytes_init(&fit->result->artifact, host);
 	wf_model_write(host, &parts, &fit->result->artifact);

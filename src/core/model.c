@@ -244,12 +244,12 @@ verify_column(Reader *r, const WfColumnRecord *c, uint32_t number)
 	bool		time = c->kind == WF_COL_TIMESTAMP || c->kind == WF_COL_DATE || c->kind == WF_COL_TIME;
 
 	verify_string(r, c->name);
-	if (c->kind > WF_COL_VECTOR ||
+	if (c->kind > WF_COL_GROUP ||
 		c->first_feature > h->n_features || c->n_features > h->n_features - c->first_feature ||
 		c->first_string > r->n_dict || c->n_strings > r->n_dict - c->first_string ||
 		c->n_strings > WF_MAX_LEVELS ||
 		(c->n_strings > 0 && c->kind != WF_COL_CATEGORY && c->kind != WF_COL_TAGS) ||
-		(c->n_features != 1 && c->kind < WF_COL_TIMESTAMP))
+		(c->n_features != 1 && (c->kind < WF_COL_TIMESTAMP || c->kind == WF_COL_GROUP)))
 		corrupt(r->host, "bad column");
 	verify_look(r, c);
 	for (uint32_t i = 0; i < c->n_features; i++)
@@ -487,12 +487,25 @@ find_string(const WfModel *model, const WfColumnRecord *c, const char *bytes, si
 	}
 }
 
+static uint32_t
+find_group(const WfModel *model, const char *bytes, size_t length)
+{
+	return model->shape.ids[0] ? wf_idmap_find(&model->ids[0], bytes, length) : WF_CODE_MISSING;
+}
+
 float
 wf_model_level(const WfModel *model, uint32_t column, const char *bytes, size_t length)
 {
 	const WfColumnRecord *c = &model->columns[column];
-	int			i = find_string(model, c, bytes, length);
+	int			i;
 
+	if (c->kind == WF_COL_GROUP)
+	{
+		uint32_t	group = find_group(model, bytes, length);
+
+		return group == WF_CODE_MISSING ? NAN : (float) group;
+	}
+	i = find_string(model, c, bytes, length);
 	if (i >= 0)
 		return (float) i;
 	return model->features[c->first_feature].has_other ? (float) c->n_strings : NAN;
@@ -501,7 +514,12 @@ wf_model_level(const WfModel *model, uint32_t column, const char *bytes, size_t 
 int
 wf_model_tag(const WfModel *model, uint32_t column, const char *bytes, size_t length)
 {
-	return find_string(model, &model->columns[column], bytes, length);
+	const WfColumnRecord *c = &model->columns[column];
+
+	/* There are fewer groups than an int has numbers. */
+	if (c->kind == WF_COL_GROUP)
+		return (int) find_group(model, bytes, length);
+	return find_string(model, c, bytes, length);
 }
 
 /* ---- predicting ---- */

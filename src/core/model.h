@@ -226,10 +226,11 @@ wf_model_string(const WfModel *model, WfStringRecord s)
 
 /*
  * Code of a category's level as a feature value (0, 1, …), of "other" when
- * training had it, else NaN.  The column must be a category.
+ * training had it, else NaN.  Of a group: its number, NaN when it has none.
+ * The column must be a category or groups.
  */
 float		wf_model_level(const WfModel *model, uint32_t column, const char *bytes, size_t length);
-/* Index of a tag among the column's strings, -1 when not known. */
+/* Index of a tag or level among the column's strings, -1 when not known; of groups likewise. */
 int			wf_model_tag(const WfModel *model, uint32_t column, const char *bytes, size_t length);
 
 /*

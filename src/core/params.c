@@ -19,7 +19,8 @@
 /* Which tasks a common parameter is for. */
 #define LABELLED (1u << WF_REGRESSION | 1u << WF_CLASSIFICATION)
 #define TABLE (LABELLED | 1u << WF_ANOMALY)
-#define EVERY (TABLE | 1u << WF_RECOMMENDATION | 1u << WF_SEQUENCE)
+#define SCORED (LABELLED | 1u << WF_RECOMMENDATION | 1u << WF_SEQUENCE)
+#define EVERY (TABLE | SCORED)
 
 /* What algorithms take alike.  The words of "validation" are in the order of WfValidation. */
 static const struct
@@ -29,13 +30,13 @@ static const struct
 }			common_params[] = {
 	{EVERY, {"seed", WF_PARAM_INT, 0, 0x1p53, "0", NULL,
 	"Start of all random choices; the same rows and seed give the same model."}},
-	{EVERY, {"validation", WF_PARAM_WORD, 0, 0, "holdout", "none|holdout|cv|time|group",
+	{SCORED, {"validation", WF_PARAM_WORD, 0, 0, "holdout", "none|holdout|cv|time|group",
 	"How the reported metrics are measured: on a random part, by cross-validation, on the latest rows, by whole groups, or not at all."}},
-	{EVERY, {"test_fraction", WF_PARAM_REAL, 0.01, 0.9, "0.2", NULL,
+	{SCORED, {"test_fraction", WF_PARAM_REAL, 0.01, 0.9, "0.2", NULL,
 	"Share of the rows that validation \"holdout\" and \"time\" keep for measuring."}},
 	{LABELLED, {"folds", WF_PARAM_INT, 2, 100, "5", NULL,
 	"Number of parts for validation \"cv\" and \"group\"."}},
-	{EVERY, {"refit", WF_PARAM_BOOL, 0, 1, "true", NULL,
+	{SCORED, {"refit", WF_PARAM_BOOL, 0, 1, "true", NULL,
 	"Train the final model on all rows after validation; otherwise keep the one trained without the rows held out."}},
 	{LABELLED, {"class_weight", WF_PARAM_NUMBERS, 0, 1e9, "none", "none|balanced",
 	"Weight of each class: equal, inversely to its frequency, or an object {label: weight}."}},

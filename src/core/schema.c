@@ -87,6 +87,8 @@ judge(const WfFrame *frame, const WfColumn *column)
 {
 	bool		strings = column->kind == WF_COL_CATEGORY || column->kind == WF_COL_TAGS;
 
+	if (column->kind == WF_COL_GROUP)
+		return WF_KEPT;
 	/* Without a value there may be nothing to make a feature of. */
 	if (column->n_cells == 0 || (strings && wf_dict_size(column->dict) == 0))
 		return column->n_cells == 0 || all_missing(frame, column) ? WF_LEFT_EMPTY : WF_LEFT_CONSTANT;
@@ -256,6 +258,42 @@ make_tags(Maker *m, int index)
 	wf_release(host, rows);
 }
 
+/* Groups are numbered by their bytes, so that the order of rows does not matter. */
+static void
+make_group(Maker *m, int index)
+{
+	WfColumn   *column = &m->schema->columns[index];
+	WfHost	   *host = m->schema->host;
+	uint32_t	size = wf_dict_size(column->dict);
+	uint32_t   *sorted;
+	WfFeature  *f;
+
+	if (wf_dict_overflowed(column->dict))
+		host->fail(host, WF_E_LIMIT, "Use a column with fewer values.",
+				   "column \"%s\" has more than %d distinct values, too many for groups",
+				   column->name, WF_DICT_MAX_ENTRIES);
+	f = add_feature(m, index, column->first_cell, WF_PART_VALUE, 0);
+	f->group = true;
+	f->levels = wf_alloc(host, size, sizeof(uint32_t));
+	f->group_of_code = wf_alloc(host, size, sizeof(uint32_t));
+	sorted = wf_dict_sorted(column->dict);
+	for (uint32_t i = 0; i < size; i++)
+	{
+		uint32_t	code = sorted[i];
+
+		if (wf_dict_count(column->dict, code) < WF_GROUP_ROWS)
+		{
+			f->group_of_code[code] = WF_CODE_MISSING;
+			continue;
+		}
+		f->group_of_code[code] = f->n_levels;
+		f->levels[f->n_levels++] = code;
+		if (i % 4096 == 0)
+			host->check(host);
+	}
+	wf_release(host, sorted);
+}
+
 static void
 make_features(Maker *m, int index)
 {
@@ -287,6 +325,9 @@ make_features(Maker *m, int index)
 			for (int c = 0; c < column->n_cells; c++)
 				add_feature(m, index, column->first_cell + c, WF_PART_ELEMENT, (uint32_t) c);
 			break;
+		case WF_COL_GROUP:
+			make_group(m, index);
+			break;
 	}
 	column->n_features = m->schema->n_features - column->first_feature;
 }
@@ -296,6 +337,7 @@ wf_schema_finish(WfSchema *schema, const WfFrame *frame)
 {
 	WfHost	   *host = schema->host;
 	Maker		m = {schema, frame, 0};
+	int			n_groups = 0;
 
 	schema->n_features = 0;
 	schema->features = NULL;
@@ -310,8 +352,9 @@ wf_schema_finish(WfSchema *schema, const WfFrame *frame)
 			column->left_out = judge(frame, column);
 		if (column->left_out == WF_KEPT)
 			make_features(&m, i);
+		n_groups += column->kind == WF_COL_GROUP && column->left_out == WF_KEPT;
 	}
-	if (schema->n_features == 0)
+	if (schema->n_features == n_groups)
 		host->fail(host, WF_E_DATA,
 				   "Columns that are constant, empty, keys or identifiers are left out unless \"features\" names them.",
 				   "training source has no usable feature column");

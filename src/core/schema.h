@@ -25,7 +25,8 @@ typedef enum WfColumnKind
 	WF_COL_DATE = 4,
 	WF_COL_TIME = 5,			/* time of day */
 	WF_COL_TAGS = 6,			/* text[]: one indicator for each frequent element */
-	WF_COL_VECTOR = 7			/* numeric array of fixed length */
+	WF_COL_VECTOR = 7,			/* numeric array of fixed length */
+	WF_COL_GROUP = 8			/* any number of groups, by their text; one feature, the group's number */
 } WfColumnKind;
 
 /* What of a column a feature holds.  Stored in artifacts: never renumber. */
@@ -76,6 +77,8 @@ typedef enum WfLeftOut
 /* Codes 0..253 are levels by frequency; then, if any rows are in it, "other". */
 #define WF_MAX_LEVELS 254
 #define WF_MAX_TAGS 254
+/* Groups of fewer rows have no number. */
+#define WF_GROUP_ROWS 8
 #define WF_MISSING_BIN 255
 
 typedef struct WfColumn
@@ -87,7 +90,7 @@ typedef struct WfColumn
 	int			first_cell;		/* of the frame */
 	int			n_cells;
 	uint32_t	parts;			/* time columns: bit mask of WfPart */
-	WfDict	   *dict;			/* categories and tags */
+	WfDict	   *dict;			/* categories, tags, groups */
 	uint64_t	n_missing;		/* rows where it is NULL, counted by the reader */
 	/* set by wf_schema_finish() */
 	int			first_feature;
@@ -108,6 +111,9 @@ typedef struct WfFeature
 	bool		has_other;		/* bin n_levels holds the rare ones */
 	uint32_t   *levels;
 	uint8_t    *bin_of_code;	/* dictionary code → bin */
+	/* groups: n_levels of them by their bytes, the others count as missing */
+	bool		group;
+	uint32_t   *group_of_code;	/* dictionary code → number, or WF_CODE_MISSING */
 } WfFeature;
 
 typedef struct WfSchema

@@ -281,11 +281,12 @@ apply_features(WfmlColumns *columns, List *features, HTAB *names, TupleDesc desc
 			missing = lappend(missing, (void *) name);
 			continue;
 		}
-		if (i == columns->target || i == columns->weight || i == columns->group)
+		if (i == columns->target || i == columns->weight || i == columns->group || i == columns->scale)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s column \"%s\" cannot be a feature",
-							i == columns->target ? "target" : i == columns->weight ? "weight" : "group", name)));
+							i == columns->target ? "target" : i == columns->weight ? "weight" :
+							i == columns->group ? "group" : "scale_by", name)));
 		if (column->by_user)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_COLUMN),
@@ -308,7 +309,7 @@ apply_features(WfmlColumns *columns, List *features, HTAB *names, TupleDesc desc
 				 errmsg("columns of these types cannot be features: %s", unsupported.data),
 				 errhint("Turn them into numbers, text, times or arrays in the source query.")));
 	for (int i = 0; i < columns->n; i++)
-		if (!columns->column[i].by_user && columns->column[i].left_out == WF_KEPT)
+		if (!columns->column[i].by_user && columns->column[i].left_out == WF_KEPT && i != columns->scale)
 			leave_out(&columns->column[i], WF_LEFT_ROLE, "not in features");
 }
 
@@ -324,7 +325,7 @@ apply_defaults(WfmlColumns *columns, const WfmlOrigin *origins, const char *mode
 		WfmlOrigin	origin;
 		const char *key;
 
-		if (i == columns->target)
+		if (i == columns->target || i == columns->scale)
 			continue;
 		if (i == columns->weight)
 			leave_out(column, WF_LEFT_ROLE, "weight column");
@@ -367,6 +368,12 @@ wfml_columns_decide(const WfmlSourceRequest *request, TupleDesc desc, const Wfml
 	columns->weight = find_role(names, desc, request->weight_column, "weight");
 	columns->group = find_role(names, desc, request->group_column, "group");
 	columns->time = find_role(names, desc, request->time_column, "time");
+	columns->scale = find_role(names, desc, request->scale_column, "scale_by");
+	if (columns->scale >= 0)
+	{
+		columns->column[columns->scale].kind = WF_COL_GROUP;
+		columns->column[columns->scale].supported = true;
+	}
 	if (columns->target >= 0 && (columns->target == columns->weight || columns->target == columns->group))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -35,6 +35,7 @@ typedef struct WfmlColumns
 	int			target;
 	int			weight;
 	int			group;
+	int			scale;			/* groups that numbers are scaled by: read as WF_COL_GROUP */
 	int			time;
 } WfmlColumns;
 

@@ -196,6 +196,17 @@ category_text(const WfModel *model, const WfFeatureRecord *feature, float value)
 	return pstrdup(wf_model_string(model, model->dict[column->first_string + level]));
 }
 
+/* A row of no known group is scaled like all rows together. */
+static char *
+group_text(const WfModel *model, float value)
+{
+	size_t		length;
+
+	if (!(value >= 0 && value < (float) model->ids[0].n))
+		return pstrdup("(other)");
+	return pstrdup(wf_idmap_string(&model->ids[0], (uint32_t) value, &length));
+}
+
 static char *
 part_text(WfPart part, float value)
 {
@@ -223,6 +234,8 @@ wfml_feature_text(const WfModel *model, uint32_t feature, const float *x)
 	const WfFeatureRecord *record = &model->features[feature];
 	float		value = x[feature];
 
+	if (model->columns[record->column].kind == WF_COL_GROUP)
+		return group_text(model, value);
 	if (isnan(value))
 		return pstrdup("(missing)");
 	if (record->category)

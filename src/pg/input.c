@@ -26,6 +26,7 @@
 #include "utils/uuid.h"
 
 #include "pg/compat.h"
+#include "pg/idcolumns.h"
 #include "pg/input.h"
 
 /* ---- numbers ---- */
@@ -387,7 +388,7 @@ const char *
 wfml_kind_name(WfColumnKind kind)
 {
 	static const char *const names[] = {
-		"number", "boolean", "category", "timestamp", "date", "time", "tags", "vector"
+		"number", "boolean", "category", "timestamp", "date", "time", "tags", "vector", "group"
 	};
 
 	return (unsigned) kind < lengthof(names) ? names[kind] : "unknown";
@@ -398,7 +399,7 @@ wfml_kind_noun(WfColumnKind kind)
 {
 	static const char *const nouns[] = {
 		"a number", "a boolean", "text", "a timestamp", "a date", "a time of day",
-		"an array of text", "an array of numbers"
+		"an array of text", "an array of numbers", "a group"
 	};
 
 	return (unsigned) kind < lengthof(nouns) ? nouns[kind] : "another type";
@@ -601,6 +602,29 @@ wfml_converter_create(Oid type, pg_tz *zone, MemoryContext cxt)
 	}
 	else
 		choose_functions(c, base);
+	return c;
+}
+
+static const char *
+text_from_id(WfmlConverter *c, Datum value, size_t *length)
+{
+	return wfml_id_text(c->id, value, length);
+}
+
+WfmlConverter *
+wfml_converter_create_group(const char *name, TupleDesc desc, MemoryContext cxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	WfmlConverter *c = palloc0(sizeof(WfmlConverter));
+
+	c->id = palloc0(sizeof(WfmlIdColumn));
+	*c->id = (WfmlIdColumn) {.name = pstrdup(name), .role = "scale_by", .kind = WFML_ID_TEXT, .clip = true};
+	wfml_id_columns_find(c->id, 1, desc, "source");
+	c->type = c->id->type;
+	c->kind = WF_COL_GROUP;
+	c->context = cxt;
+	c->text = text_from_id;
+	MemoryContextSwitchTo(old);
 	return c;
 }
 

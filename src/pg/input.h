@@ -47,8 +47,12 @@ struct WfmlConverter
 	/* private: where caches go, the enum labels seen, room for one short text */
 	MemoryContext context;
 	struct WfmlEnumCache *enums;
+	struct WfmlIdColumn *id;	/* groups */
 	char		buffer[40];
 };
+
+/* For a column of groups, of any type: its text, in cxt. */
+extern WfmlConverter *wfml_converter_create_group(const char *name, TupleDesc desc, MemoryContext cxt);
 
 /* In cxt; zone is the model's (NULL: session's). */
 extern WfmlConverter *wfml_converter_create(Oid type, pg_tz *zone, MemoryContext cxt);

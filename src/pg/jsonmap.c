@@ -366,6 +366,7 @@ put_value(WfmlJsonMap *map, const WfmlPlace *place, const Walk *walk, const Valu
 			wfml_put_number(place, boolean_of_value(place, walk, value), x);
 			break;
 		case WF_COL_CATEGORY:
+		case WF_COL_GROUP:
 			put_category(place, walk, value, x);
 			break;
 		case WF_COL_TIMESTAMP:

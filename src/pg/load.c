@@ -104,7 +104,9 @@ start_column(Loader *loader, WfmlColumn *column)
 	WfSchema   *schema = loader->source->schema;
 
 	load->column = column;
-	load->converter = wfml_converter_create(column->type, NULL, CurrentMemoryContext);
+	load->converter = column->kind == WF_COL_GROUP
+		? wfml_converter_create_group(column->name, loader->desc, CurrentMemoryContext)
+		: wfml_converter_create(column->type, NULL, CurrentMemoryContext);
 	column->schema_index = wf_schema_add(schema, column->name, column->kind);
 	schema->columns[column->schema_index].by_user = column->by_user;
 	load->n_cells = 1;
@@ -112,6 +114,7 @@ start_column(Loader *loader, WfmlColumn *column)
 	{
 		case WF_COL_CATEGORY:
 		case WF_COL_TAGS:
+		case WF_COL_GROUP:
 			load->dict = wf_dict_create(loader->host);
 			break;
 		case WF_COL_TIMESTAMP:
@@ -298,6 +301,7 @@ fill_cells(const Loader *loader, const LoadColumn *load, Datum value)
 		case WF_COL_BOOLEAN:
 			return number_cell(load, value, cells);
 		case WF_COL_CATEGORY:
+		case WF_COL_GROUP:
 			{
 				size_t		length;
 				const char *bytes = load->converter->text(load->converter, value, &length);

@@ -178,6 +178,12 @@ wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc,
 			missing = lappend(missing, (void *) places[i].name);
 			continue;
 		}
+		map->max_attno = Max(map->max_attno, item->attno);
+		if (places[i].kind == WF_COL_GROUP)
+		{
+			item->converter = wfml_converter_create_group(places[i].name, desc, cxt);
+			continue;
+		}
 		type = TupleDescAttr(desc, item->attno - 1)->atttypid;
 		if (!wfml_type_kind(type, &kind) || !compatible(places[i].kind, kind))
 		{
@@ -190,7 +196,6 @@ wfml_rowmap_create(const WfModel *model, const char *model_name, TupleDesc desc,
 		item->converter = wfml_converter_create(type, zone, cxt);
 		item->fast = fast_kind(item->place, item->converter->type);
 		item->feature = item->place->first;
-		map->max_attno = Max(map->max_attno, item->attno);
 	}
 	if (missing != NIL)
 		report_missing(missing, model_name, desc);
@@ -279,6 +284,7 @@ map_value(WfmlRowMap *map, const MapItem *item, Datum value, float *x)
 			wfml_put_number(item->place, c->number(c, value), x);
 			break;
 		case WF_COL_CATEGORY:
+		case WF_COL_GROUP:
 			bytes = c->text(c, value, &length);
 			wfml_put_text(item->place, bytes, length, x);
 			break;

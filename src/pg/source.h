@@ -27,6 +27,7 @@ typedef struct WfmlSourceRequest
 	const char *positive;		/* label of class 1; NULL: true, else 1, else the rarer */
 	const char *weight_column;
 	const char *group_column;
+	const char *scale_column;	/* groups that numbers are scaled by; NULL: none */
 	const char *time_column;	/* NULL unless validation "time"; also stays a feature */
 	uint32_t	time_parts;		/* WF_TIME_PARTS_DEFAULT */
 	const char *model;			/* name, for columns that its attachments write; may be NULL */

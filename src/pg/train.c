@@ -49,6 +49,28 @@ read_call(FunctionCallInfo fcinfo, TrainCall *call)
 	call->activate = PG_ARGISNULL(7) ? true : PG_GETARG_BOOL(7);
 }
 
+/* Labels are what an anomaly detector does without; everything else here learns them. */
+static void
+check_target(const TrainCall *call, const WfSpec *spec)
+{
+	bool		labelled = (wf_algorithm_get(spec->algorithm)->tasks & (1u << WF_ANOMALY)) == 0;
+
+	if (labelled && call->target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("algorithm \"%s\" needs a target", call->algorithm),
+				 errhint("Name the column to predict in the argument \"target\".")));
+	if (!labelled && call->target)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("algorithm \"%s\" takes no target", call->algorithm),
+				 errhint("Leave \"target\" out, and name the columns to look at in \"features\" so that the labels are not among them; measure with wfml.evaluate() and the column of labels.")));
+	if (!labelled && call->task)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("algorithm \"%s\" takes no task", call->algorithm)));
+}
+
 static WfmlSource *
 read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 {
@@ -60,6 +82,7 @@ read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 		.positive = wfml_spec_column(spec, "positive"),
 		.weight_column = wfml_spec_column(spec, "weight_column"),
 		.group_column = wfml_spec_column(spec, "group_column"),
+		.scale_column = wfml_spec_column(spec, "scale_by"),
 		.time_column = spec->validation == WF_VALIDATE_TIME ? wfml_spec_column(spec, "time_column") : NULL,
 		.time_parts = WF_TIME_PARTS_DEFAULT |
 			(wf_spec_is(spec, "time_features", "epoch") ? 1u << WF_PART_EPOCH : 0),
@@ -68,12 +91,10 @@ read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 	};
 	WfmlSource *source;
 
-	if (call->target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("algorithm \"%s\" needs a target", call->algorithm),
-				 errhint("Name the column to predict in the argument \"target\".")));
+	check_target(call, spec);
 	source = wfml_source_load(host, &request);
+	if (call->target == NULL)
+		source->task = WF_ANOMALY;
 	if ((wf_algorithm_get(spec->algorithm)->tasks & (1u << source->task)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

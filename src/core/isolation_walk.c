@@ -1,0 +1,472 @@
+/*-------------------------------------------------------------------------
+ * isolation_walk.c
+ *	  Path lengths of rows: node by node, or by a program for many at once.
+ *-------------------------------------------------------------------------
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/isolation_forms.h"
+#include "core/simd.h"
+
+#ifdef WF_HAVE_X86_SIMD
+#include <immintrin.h>
+#endif
+
+#define STACK_SLOTS (WF_ISOLATION_MAX_DEPTH + 1)
+#define MAX_VALUES (WF_PROGRAM_CONSTANTS + STACK_SLOTS + WF_PROGRAM_TREES)
+/* Fewer rows are walked: a program takes as long for one as for all lanes. */
+#define MIN_ROWS 4
+#define CHECK_TREES 16
+
+typedef struct Block
+{
+	_Alignas(64) float x[WF_PROGRAM_SLOTS][WF_LANES];
+	_Alignas(64) uint32_t value[MAX_VALUES][WF_LANES];
+	_Alignas(64) uint32_t sum[WF_LANES];
+} Block;
+
+/* ---- making the program ---- */
+
+typedef struct Compiler
+{
+	WfHost	   *host;
+	WfIsolation *m;
+	const uint32_t *slot_of;	/* by feature */
+	WfBytes		selects;
+	WfBytes		segments;
+	WfBytes		constants;
+	WfBytes		walked;
+	uint32_t	in_segment;		/* trees */
+} Compiler;
+
+static uint32_t *
+find_slots(WfHost *host, WfIsolation *m)
+{
+	const WfIsolationHeader *h = m->header;
+	uint32_t   *slot_of = wf_alloc(host, h->n_features, sizeof(uint32_t));
+	uint32_t   *slots;
+	uint32_t	n = 0;
+
+	memset(slot_of, 0xff, h->n_features * sizeof(uint32_t));
+	for (uint32_t i = 0; i < h->n_nodes; i++)
+		if (m->nodes[i].feature != WF_ISOLATION_LEAF && slot_of[m->nodes[i].feature] == UINT32_MAX)
+		{
+			slot_of[m->nodes[i].feature] = 0;
+			n++;
+		}
+	slots = wf_alloc(host, n, sizeof(uint32_t));
+	n = 0;
+	for (uint32_t f = 0; f < h->n_features; f++)
+		if (slot_of[f] != UINT32_MAX)
+		{
+			slots[n] = f;
+			slot_of[f] = n++;
+		}
+	m->n_slots = n;
+	m->slots = slots;
+	return slot_of;
+}
+
+/* The constant's place among the values; UINT32_MAX: too many. */
+static uint32_t
+constant(Compiler *c, uint32_t path)
+{
+	const uint32_t *known = (const uint32_t *) c->constants.data;
+	uint32_t	n = (uint32_t) (c->constants.length / sizeof(uint32_t));
+
+	for (uint32_t i = 0; i < n; i++)
+		if (known[i] == path)
+			return i;
+	if (n == WF_PROGRAM_CONSTANTS)
+		return UINT32_MAX;
+	wf_bytes_append(&c->constants, &path, sizeof(path));
+	return n;
+}
+
+/* Can the tree be in the program?  Its constants are then known. */
+static bool
+suits(Compiler *c, const WfIsolationTree *tree)
+{
+	const WfIsolationNode *node = c->m->nodes + tree->first_node;
+
+	if (c->m->n_slots > WF_PROGRAM_SLOTS || tree->n_nodes > 2 * WF_PROGRAM_CUTS + 1)
+		return false;
+	for (uint32_t i = 0; i < tree->n_nodes; i++)
+		if (node[i].feature == WF_ISOLATION_LEAF ? constant(c, node[i].path) == UINT32_MAX :
+			c->m->is_category[node[i].feature] != 0)
+			return false;
+	return true;
+}
+
+/* A cut whose children are being computed. */
+typedef struct Frame
+{
+	uint32_t	node;
+	uint32_t	a;				/* where the left child's value is, once known */
+	bool		right;			/* the right one is being computed */
+} Frame;
+
+/*
+ * Selections of a tree, children first.  The result of a cut at stack height
+ * k goes to place k; the root's to the tree's own.
+ */
+static void
+compile_tree(Compiler *c, const WfIsolationTree *tree)
+{
+	const WfIsolationNode *node = c->m->nodes + tree->first_node;
+	uint32_t	base = WF_PROGRAM_CONSTANTS;
+	uint32_t	root_to = base + STACK_SLOTS + c->in_segment;
+	Frame		stack[WF_ISOLATION_MAX_DEPTH + 1];
+	uint32_t	height = 0;		/* of frames */
+	uint32_t	held = 0;		/* results waiting for a right sibling */
+	uint32_t	at = 0;
+
+	for (;;)
+	{
+		uint32_t	value;
+
+		if (node[at].feature != WF_ISOLATION_LEAF)
+		{
+			stack[height++] = (Frame) {.node = at};
+			at = node[at].left;
+			continue;
+		}
+		value = constant(c, node[at].path);
+		/* Up, as long as both children are known. */
+		while (height > 0 && stack[height - 1].right)
+		{
+			Frame	   *f = &stack[--height];
+			WfSelect	s = {.threshold = node[f->node].threshold, .a = (uint16_t) f->a, .b = (uint16_t) value};
+
+			held -= f->a >= base;
+			value = height == 0 ? root_to : base + held;
+			s.slot = (uint16_t) c->slot_of[node[f->node].feature];
+			s.to = (uint16_t) value;
+			wf_bytes_append(&c->selects, &s, sizeof(s));
+		}
+		if (height == 0)
+		{
+			/* A tree without a cut: both ways lead to its only leaf. */
+			WfSelect	s = {.a = (uint16_t) value, .b = (uint16_t) value, .to = (uint16_t) root_to};
+
+			if (tree->n_nodes == 1)
+				wf_bytes_append(&c->selects, &s, sizeof(s));
+			return;
+		}
+		stack[height - 1].a = value;
+		stack[height - 1].right = true;
+		held += value >= base;
+		at = node[stack[height - 1].node].left + 1u;
+	}
+}
+
+static void
+end_segment(Compiler *c)
+{
+	WfSegment	s = {(uint32_t) (c->selects.length / sizeof(WfSelect)), c->in_segment};
+
+	if (c->in_segment > 0)
+		wf_bytes_append(&c->segments, &s, sizeof(s));
+	c->in_segment = 0;
+}
+
+void
+wf_isolation_make_program(WfHost *host, WfIsolation *m)
+{
+	uint32_t   *slot_of = find_slots(host, m);
+	Compiler	c = {.host = host, .m = m, .slot_of = slot_of};
+
+	wf_bytes_init(&c.selects, host);
+	wf_bytes_init(&c.segments, host);
+	wf_bytes_init(&c.constants, host);
+	wf_bytes_init(&c.walked, host);
+	for (uint32_t t = 0; t < m->header->n_trees; t++)
+	{
+		if (!suits(&c, &m->trees[t]))
+			wf_bytes_append(&c.walked, &t, sizeof(t));
+		else
+		{
+			compile_tree(&c, &m->trees[t]);
+			if (++c.in_segment == WF_PROGRAM_TREES)
+				end_segment(&c);
+		}
+		if (t % CHECK_TREES == 0)
+			host->check(host);
+	}
+	end_segment(&c);
+	m->n_segments = (uint32_t) (c.segments.length / sizeof(WfSegment));
+	m->segments = (const WfSegment *) c.segments.data;
+	m->selects = (const WfSelect *) c.selects.data;
+	m->n_constants = (uint32_t) (c.constants.length / sizeof(uint32_t));
+	m->constants = (const uint32_t *) c.constants.data;
+	m->n_walked = (uint32_t) (c.walked.length / sizeof(uint32_t));
+	m->walked = (const uint32_t *) c.walked.data;
+	wf_release(host, slot_of);
+}
+
+/* ---- running it ---- */
+
+static void
+run_plain(const WfIsolation *m, Block *b)
+{
+	const WfSelect *s = m->selects;
+
+	for (uint32_t g = 0; g < m->n_segments; g++)
+	{
+		for (; s < m->selects + m->segments[g].end; s++)
+		{
+			const float *x = b->x[s->slot];
+			const uint32_t *low = b->value[s->a];
+			const uint32_t *high = b->value[s->b];
+			uint32_t   *to = b->value[s->to];
+
+			for (int l = 0; l < WF_LANES; l++)
+				to[l] = x[l] <= s->threshold ? low[l] : high[l];
+		}
+		for (uint32_t t = 0; t < m->segments[g].n_trees; t++)
+			for (int l = 0; l < WF_LANES; l++)
+				b->sum[l] += b->value[WF_PROGRAM_CONSTANTS + STACK_SLOTS + t][l];
+	}
+}
+
+#ifdef WF_HAVE_X86_SIMD
+
+WF_TARGET_AVX2
+static void
+run_avx2(const WfIsolation *m, Block *b)
+{
+	const WfSelect *s = m->selects;
+
+	for (uint32_t g = 0; g < m->n_segments; g++)
+	{
+		for (; s < m->selects + m->segments[g].end; s++)
+		{
+			__m256		t = _mm256_set1_ps(s->threshold);
+			const float *x = b->x[s->slot];
+			const float *low = (const float *) b->value[s->a];
+			const float *high = (const float *) b->value[s->b];
+			float	   *to = (float *) b->value[s->to];
+
+			/* The values are whole numbers; only their bits are moved. */
+			for (int l = 0; l < WF_LANES; l += 8)
+				_mm256_store_ps(to + l, _mm256_blendv_ps(_mm256_load_ps(high + l), _mm256_load_ps(low + l),
+														 _mm256_cmp_ps(_mm256_load_ps(x + l), t, _CMP_LE_OQ)));
+		}
+		for (uint32_t t = 0; t < m->segments[g].n_trees; t++)
+			for (int l = 0; l < WF_LANES; l += 8)
+			{
+				__m256i    *sum = (__m256i *) (b->sum + l);
+				const __m256i *value = (const __m256i *) (b->value[WF_PROGRAM_CONSTANTS + STACK_SLOTS + t] + l);
+
+				_mm256_store_si256(sum, _mm256_add_epi32(_mm256_load_si256(sum), _mm256_load_si256(value)));
+			}
+	}
+}
+
+WF_TARGET_AVX512
+static void
+run_avx512(const WfIsolation *m, Block *b)
+{
+	const WfSelect *s = m->selects;
+
+	for (uint32_t g = 0; g < m->n_segments; g++)
+	{
+		for (; s < m->selects + m->segments[g].end; s++)
+		{
+			__m512		t = _mm512_set1_ps(s->threshold);
+			const float *x = b->x[s->slot];
+			const uint32_t *low = b->value[s->a];
+			const uint32_t *high = b->value[s->b];
+			uint32_t   *to = b->value[s->to];
+
+			for (int l = 0; l < WF_LANES; l += 16)
+			{
+				__mmask16	left = _mm512_cmp_ps_mask(_mm512_load_ps(x + l), t, _CMP_LE_OQ);
+
+				_mm512_store_si512(to + l, _mm512_mask_blend_epi32(left, _mm512_load_si512(high + l),
+																   _mm512_load_si512(low + l)));
+			}
+		}
+		for (uint32_t t = 0; t < m->segments[g].n_trees; t++)
+			for (int l = 0; l < WF_LANES; l += 16)
+				_mm512_store_si512(b->sum + l,
+								   _mm512_add_epi32(_mm512_load_si512(b->sum + l),
+													_mm512_load_si512(b->value[WF_PROGRAM_CONSTANTS + STACK_SLOTS + t] + l)));
+	}
+}
+
+#endif
+
+static void
+run(const WfIsolation *m, Block *b)
+{
+	memset(b->sum, 0, sizeof(b->sum));
+#ifdef WF_HAVE_X86_SIMD
+	if (wf_simd() >= WF_SIMD_AVX512)
+	{
+		run_avx512(m, b);
+		return;
+	}
+	if (wf_simd() >= WF_SIMD_AVX2)
+	{
+		run_avx2(m, b);
+		return;
+	}
+#endif
+	run_plain(m, b);
+}
+
+static void
+set_constants(const WfIsolation *m, Block *b)
+{
+	for (uint32_t i = 0; i < m->n_constants; i++)
+		for (int l = 0; l < WF_LANES; l++)
+			b->value[i][l] = m->constants[i];
+}
+
+/* ---- rows ---- */
+
+/* Up to WF_LANES rows into the block; returns a bit for each that misses a value. */
+static uint32_t
+load_rows(const WfIsolation *m, const float *x, size_t n, Block *b)
+{
+	uint32_t	missing = 0;
+
+	for (size_t i = 0; i < WF_LANES; i++)
+	{
+		WfIsolationRow row = wf_isolation_row(m, x + (i < n ? i : 0) * m->header->n_features);
+		bool		some = false;
+
+		for (uint32_t s = 0; s < m->n_slots; s++)
+		{
+			float		v = wf_isolation_value(m, &row, m->slots[s]);
+
+			b->x[s][i] = v;
+			some |= v != v;
+		}
+		missing |= (uint32_t) some << i;
+	}
+	return missing;
+}
+
+/* ---- walking ---- */
+
+/* Path of a row in a tree where it meets a missing value: the mean over both ways, by weight. */
+static uint32_t
+walk_missing(const WfIsolation *m, const WfIsolationNode *nodes, uint32_t at, const WfIsolationRow *row)
+{
+	struct
+	{
+		uint32_t	node;
+		double		weight;
+	}			stack[WF_ISOLATION_MAX_DEPTH + 1];
+	uint32_t	height = 0;
+	double		weight = 1;
+	double		sum = 0;
+
+	for (;;)
+	{
+		const WfIsolationNode *node = &nodes[at];
+		float		v;
+
+		if (node->feature == WF_ISOLATION_LEAF)
+		{
+			sum += weight * node->path;
+			if (height == 0)
+				return (uint32_t) (sum + 0.5);
+			at = stack[--height].node;
+			weight = stack[height].weight;
+			continue;
+		}
+		v = wf_isolation_value(m, row, node->feature);
+		if (isnan(v))
+		{
+			double		share = (double) nodes[node->left].rows / node->rows;
+
+			stack[height].node = node->left + 1u;
+			stack[height++].weight = weight * (1 - share);
+			weight *= share;
+			at = node->left;
+		}
+		else
+			at = node->left + !wf_isolation_goes_left(m, node, v);
+	}
+}
+
+static uint32_t
+walk_tree(const WfIsolation *m, uint32_t tree, const WfIsolationRow *row)
+{
+	const WfIsolationNode *nodes = m->nodes + m->trees[tree].first_node;
+	uint32_t	at = 0;
+
+	while (nodes[at].feature != WF_ISOLATION_LEAF)
+	{
+		float		v = wf_isolation_value(m, row, nodes[at].feature);
+
+		if (isnan(v))
+			return walk_missing(m, nodes, at, row);
+		at = nodes[at].left + !wf_isolation_goes_left(m, &nodes[at], v);
+	}
+	return nodes[at].path;
+}
+
+/* Sum over trees: all of them, or those that are not in the program. */
+static uint32_t
+walk_row(WfHost *host, const WfIsolation *m, const float *x, bool all)
+{
+	WfIsolationRow row = wf_isolation_row(m, x);
+	uint32_t	n = all ? m->header->n_trees : m->n_walked;
+	uint32_t	sum = 0;
+
+	for (uint32_t t = 0; t < n; t++)
+	{
+		sum += walk_tree(m, all ? t : m->walked[t], &row);
+		if (host && t % CHECK_TREES == CHECK_TREES - 1)
+			host->check(host);
+	}
+	return sum;
+}
+
+static void
+paths_of_lanes(WfHost *host, const WfIsolation *m, const float *x, size_t n, Block *b, uint32_t *paths)
+{
+	uint32_t	missing = load_rows(m, x, n, b);
+
+	run(m, b);
+	for (size_t i = 0; i < n; i++)
+	{
+		const float *row = x + i * m->header->n_features;
+
+		if (missing >> i & 1)
+			paths[i] = walk_row(host, m, row, true);
+		else
+			paths[i] = b->sum[i] + (m->n_walked ? walk_row(host, m, row, false) : 0);
+	}
+}
+
+/* In a function of its own: its block takes a good part of the stack. */
+__attribute__((noinline))
+static void
+run_rows(WfHost *host, const WfIsolation *m, const float *x, size_t n, uint32_t *paths)
+{
+	Block		b;
+
+	set_constants(m, &b);
+	for (size_t i = 0; i < n; i += WF_LANES)
+	{
+		paths_of_lanes(host, m, x + i * m->header->n_features, n - i < WF_LANES ? n - i : WF_LANES, &b, paths + i);
+		if (host)
+			host->check(host);
+	}
+}
+
+void
+wf_isolation_paths(WfHost *host, const WfIsolation *m, const float *x, size_t n, uint32_t *paths)
+{
+	if (m->n_segments > 0 && n >= MIN_ROWS)
+		run_rows(host, m, x, n, paths);
+	else
+		for (size_t i = 0; i < n; i++)
+			paths[i] = walk_row(host, m, x + i * m->header->n_features, true);
+}
