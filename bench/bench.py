@@ -10,6 +10,7 @@ import accuracy
 import explaining
 import prediction
 import samebytes
+import sequence
 import shapes
 import training
 
@@ -29,6 +30,7 @@ BENCHES = {
     "explain": explaining.explain,
     "bytes": samebytes.same_bytes,
     "shapes": shapes.shapes,
+    "sequence": sequence.sequence,
 }
 
 
