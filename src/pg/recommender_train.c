@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ * recommender_train.c
+ *	  wfml.train_recommender(): models of users and items.
+ *-------------------------------------------------------------------------
+ */
+#include "pg/compat.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+
+#include "core/recommender.h"
+#include "pg/arguments.h"
+#include "pg/interactions_source.h"
+#include "pg/recommender_work.h"
+#include "pg/settings.h"
+#include "pg/training.h"
+
+/* The arguments of wfml.train_recommender() beside what is to be read. */
+typedef struct RecommenderCall
+{
+	char	   *model;
+	WfmlInteractionsSource read;
+	Jsonb	   *params;			/* NULL: none */
+	bool		activate;
+} RecommenderCall;
+
+static void
+read_call(FunctionCallInfo fcinfo, RecommenderCall *call)
+{
+	memset(call, 0, sizeof(*call));
+	call->model = wfml_argument_text(fcinfo, 0, "model");
+	call->read.source = wfml_argument_text(fcinfo, 1, "source");
+	call->read.user_column = wfml_argument_text(fcinfo, 2, "user_column");
+	call->read.item_column = wfml_argument_text(fcinfo, 3, "item_column");
+	call->read.rating_column = wfml_argument_text_or_null(fcinfo, 4);
+	call->read.time_column = wfml_argument_text_or_null(fcinfo, 5);
+	call->read.items = wfml_argument_text_or_null(fcinfo, 6);
+	call->read.item_key = wfml_argument_text_or_null(fcinfo, 7);
+	call->params = PG_ARGISNULL(8) ? NULL : PG_GETARG_JSONB_P(8);
+	call->activate = PG_ARGISNULL(9) ? true : PG_GETARG_BOOL(9);
+}
+
+/* ---- what is stored beside the model ---- */
+
+static void
+push_name(JsonbParseState **state, const char *name, int *count)
+{
+	JsonbValue	v;
+
+	if (name == NULL)
+		return;
+	v.type = jbvString;
+	v.val.string.val = unconstify(char *, name);
+	v.val.string.len = (int) strlen(name);
+	pushJsonbValue(state, WJB_ELEM, &v);
+	(*count)++;
+}
+
+/* The columns that the model was made of. */
+static Jsonb *
+features_json(const WfmlInteractionsSource *read, int *count)
+{
+	JsonbParseState *state = NULL;
+	ListCell   *cell;
+
+	*count = 0;
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	push_name(&state, read->user_column, count);
+	push_name(&state, read->item_column, count);
+	push_name(&state, read->rating_column, count);
+	push_name(&state, read->time_column, count);
+	foreach(cell, read->attributes)
+		push_name(&state, lfirst(cell), count);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
+static void
+add_argument(StringInfo buf, const char *key, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfo(buf, "\"%s\": ", key);
+	escape_json(buf, value);
+	appendStringInfoString(buf, ", ");
+}
+
+static Jsonb *
+arguments_json(const RecommenderCall *call)
+{
+	const WfmlInteractionsSource *read = &call->read;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	add_argument(&buf, "algorithm", "recommender");
+	add_argument(&buf, "source", read->stored_source);
+	add_argument(&buf, "user_column", read->user_column);
+	add_argument(&buf, "item_column", read->item_column);
+	add_argument(&buf, "rating_column", read->rating_column);
+	add_argument(&buf, "time_column", read->time_column);
+	add_argument(&buf, "items", read->stored_items);
+	add_argument(&buf, "item_key", read->item_key);
+	appendStringInfo(&buf, "\"params\": %s}",
+					 call->params ? JsonbToCString(NULL, &call->params->root, VARSIZE(call->params)) : "{}");
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data)));
+}
+
+PG_FUNCTION_INFO_V1(wfml_train_recommender);
+
+/*
+ * wfml.train_recommender(model, source, user_column, item_column,
+ * rating_column, time_column, items, item_key, params, activate)
+ * → training_summary
+ */
+Datum
+wfml_train_recommender(PG_FUNCTION_ARGS)
+{
+	RecommenderCall call;
+	WfmlTraining t;
+	WfRecommenderInput input;
+	WfmlRecommenderWork work;
+
+	read_call(fcinfo, &call);
+	wfml_training_begin(&t, "wfml.train_recommender()", call.model, "recommender", call.params);
+	t.spec.task = WF_RECOMMENDATION;
+	wfml_interactions_load(t.host, &call.read);
+	wfml_recommender_work(&t.spec, &call.read, NULL, &work);
+	wfml_training_check_memory(work.memory, wfml_recommender_size_text(&call.read));
+	input = (WfRecommenderInput) {
+		.interactions = call.read.interactions,
+		.content = call.read.content,
+		.size_limit = (size_t) wfml_max_model_size * 1024,
+		.memory_limit = (size_t) wfml_max_training_memory * 1024,
+	};
+	wfml_training_fit(&t, &input, work.steps, work.memory);
+
+	t.publication.source = call.read.stored_source;
+	t.publication.features = features_json(&call.read, &t.n_columns);
+	t.publication.params = call.params;
+	t.publication.activate = call.activate;
+	t.publication.arguments = arguments_json(&call);
+	return wfml_training_finish(fcinfo, &t);
+}
