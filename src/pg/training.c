@@ -84,7 +84,9 @@ compare_with_replaced(const WfmlPublication *p, const WfFitResult *result)
 		ereport(NOTICE,
 				(errmsg("%s: %s %.4g, %s %.4g (%s)", what, metric, now->value,
 						p->activate ? "was" : "against", was,
-						now->value > was ? "better" : now->value < was ? "worse" : "equal")));
+		/* stored with 15 digits */
+						fabs(now->value - was) <= 1e-12 * fabs(was) ? "equal" :
+						now->value > was ? "better" : "worse")));
 	else
 		ereport(NOTICE, (errmsg("%s", what)));
 }
