@@ -42,7 +42,8 @@ uint32_t	wf_seqboost_named(const WfEventLog *log, bool *has_other);
 
 /*
  * Collective.  log and role on rank 0, NULL elsewhere.  NULL when there are
- * no rows to make.  In a fifth of the cases times are masked.  Beyond a limit
+ * no rows to make.  A fifth of the cases that
+ * teach come twice, once without their times.  Beyond a limit
  * histories are drawn by the hash of their case, whatever the order of rows.
  */
 WfSeqRows  *wf_seqboost_rows(WfTeam *team, const WfSpec *spec, const WfEventLog *log, const uint8_t *role,

@@ -48,6 +48,7 @@ typedef struct Walk
 {
 	WfHost	   *host;
 	const WfEventLog *log;
+	const uint8_t *role;		/* by case */
 	uint64_t	seed;
 	double		share;			/* of the histories; 1: all */
 	bool		for_gaps;
@@ -57,7 +58,7 @@ typedef struct Walk
 	/* where it is */
 	uint32_t	case_no;
 	uint32_t	step;			/* events of the case already in the trail */
-	bool		masked;
+	bool		masked;			/* the case once more, without its times */
 	uint64_t	work;
 } Walk;
 
@@ -79,6 +80,23 @@ walk_start(Walk *w)
 {
 	w->case_no = 0;
 	w->step = 0;
+	w->masked = false;
+}
+
+/*
+ * Once the case is over: is it to be walked again, without its times?  So that
+ * calls without times are known, and no times are lost.  Only cases that
+ * teach: the others judge as predictions will mostly be made.
+ */
+static bool
+walk_again(Walk *w)
+{
+	uint32_t	c = w->case_no;
+
+	w->step = 0;
+	w->masked = !w->masked && w->log->time && w->role[c] == WF_CASE_TEACHES &&
+		wf_rng_unit(wf_rng(w->seed ^ MASK_KEY, w->log->case_hash[c])) < MASKED_SHARE;
+	return w->masked;
 }
 
 /* Go on to the next history that is a row, now in the trail; false at the end. */
@@ -87,17 +105,14 @@ walk_next(Walk *w)
 {
 	const WfEventLog *log = w->log;
 
-	for (; w->case_no < log->n_cases; w->case_no++, w->step = 0)
+	while (w->case_no < log->n_cases)
 	{
 		uint32_t	begin = log->start[w->case_no];
 		uint32_t	length = log->start[w->case_no + 1] - begin;
-		uint64_t	hash = log->case_hash[w->case_no];
+		uint64_t	key = wf_rng(w->seed ^ ROW_KEY, log->case_hash[w->case_no]);
 
 		if (w->step == 0)
-		{
 			wf_seq_trail_start(&w->trail, &w->layout, w->count);
-			w->masked = wf_rng_unit(wf_rng(w->seed ^ MASK_KEY, hash)) < MASKED_SHARE;
-		}
 		/* After the last event only the end can follow, and no time. */
 		while (w->step < (w->for_gaps ? length - 1 : length))
 		{
@@ -106,9 +121,11 @@ walk_next(Walk *w)
 			wf_seq_trail_push(&w->trail, log->event[at], log->time && !w->masked ? log->time[at] : (double) NAN);
 			if (++w->work % 8192 == 0)
 				w->host->check(w->host);
-			if (w->share >= 1 || wf_rng_unit(wf_rng(wf_rng(w->seed ^ ROW_KEY, hash), w->step)) < w->share)
+			if (w->share >= 1 || wf_rng_unit(wf_rng(key, 2 * (uint64_t) w->step + w->masked)) < w->share)
 				return true;
 		}
+		if (!walk_again(w))
+			w->case_no++;
 	}
 	return false;
 }
@@ -147,7 +164,7 @@ make_plan(Walk *w, const WfSpec *spec, Plan *plan)
 {
 	const WfEventLog *log = w->log;
 	bool		has_other;
-	double		possible = w->for_gaps ? (double) log->n_events - log->n_cases : (double) log->n_events;
+	double		possible = (1 + MASKED_SHARE) * (w->for_gaps ? (double) log->n_events - log->n_cases : (double) log->n_events);
 	double		most;
 	uint32_t	n_classes;
 
@@ -262,7 +279,7 @@ bin_block(WfDataset *data, const float *x, size_t first, size_t n)
 }
 
 static void
-fill_rows(Walk *w, const Plan *plan, const uint8_t *role, WfDataset *data)
+fill_rows(Walk *w, const Plan *plan, WfDataset *data)
 {
 	WfHost	   *host = w->host;
 	float	   *x = wf_alloc(host, BLOCK, data->d * sizeof(float));
@@ -274,7 +291,7 @@ fill_rows(Walk *w, const Plan *plan, const uint8_t *role, WfDataset *data)
 			data->target[id] = walk_gap(w);
 		else
 			data->label[id] = walk_label(w, plan);
-		data->fold[id] = role[w->case_no];
+		data->fold[id] = w->role[w->case_no];
 		wf_seq_trail_row(&w->trail, x + (size_t) (id % BLOCK) * data->d);
 		if (plan->payload)
 			memcpy(data->rows + id * data->stride + data->payload_at, &id, sizeof(id));
@@ -296,7 +313,7 @@ wf_seqboost_rows(WfTeam *team, const WfSpec *spec, const WfEventLog *log, const 
 {
 	WfHost	   *host = team->host;
 	bool		leads = team->rank == 0;
-	Walk		w = {.host = host,.log = log,.seed = spec->seed,.share = 1,.for_gaps = for_gaps};
+	Walk		w = {.host = host,.log = log,.role = role,.seed = spec->seed,.share = 1,.for_gaps = for_gaps};
 	Plan		plan = {0};
 	WfSeqRows  *rows;
 	WfDataset  *data;
@@ -326,7 +343,7 @@ wf_seqboost_rows(WfTeam *team, const WfSpec *spec, const WfEventLog *log, const 
 	{
 		if (data->n_cuts)
 			memcpy(data->cuts, cuts.data, cuts.length);
-		fill_rows(&w, &plan, role, data);
+		fill_rows(&w, &plan, data);
 		wf_release(host, w.count);
 	}
 	wf_bytes_free(&cuts);
