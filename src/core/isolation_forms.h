@@ -21,6 +21,7 @@
 #define WF_PROGRAM_TREES 16
 /* Limits of what lies on the stack, a vector of WF_LANES numbers each. */
 #define WF_PROGRAM_CONSTANTS 384
+#define WF_PROGRAM_PLACES 384
 #define WF_PROGRAM_SLOTS 512
 /* Trees of more cuts are faster walked. */
 #define WF_PROGRAM_CUTS 300
@@ -29,7 +30,7 @@ typedef struct WfSelect
 {
 	float		threshold;
 	uint16_t	slot;			/* whose value is compared */
-	uint16_t	a;				/* values: constants, then results by depth, then those of the trees */
+	uint16_t	a;				/* values: constants, then results that are held, then those of trees */
 	uint16_t	b;
 	uint16_t	to;
 } WfSelect;

@@ -13,8 +13,8 @@
 #include <immintrin.h>
 #endif
 
-#define STACK_SLOTS (WF_ISOLATION_MAX_DEPTH + 1)
-#define MAX_VALUES (WF_PROGRAM_CONSTANTS + STACK_SLOTS + WF_PROGRAM_TREES)
+#define RESULTS (WF_PROGRAM_CONSTANTS + WF_PROGRAM_PLACES)
+#define MAX_VALUES (RESULTS + WF_PROGRAM_TREES)
 /* Fewer rows are walked: a program takes as long for one as for all lanes. */
 #define MIN_ROWS 4
 #define CHECK_TREES 16
@@ -28,6 +28,14 @@ typedef struct Block
 
 /* ---- making the program ---- */
 
+/* A tree of the segment that is being compiled. */
+typedef struct Member
+{
+	const WfIsolationTree *tree;
+	uint32_t	level[WF_ISOLATION_MAX_DEPTH + 2];	/* first node of each depth */
+	uint16_t   *place;			/* by node: where its result is */
+} Member;
+
 typedef struct Compiler
 {
 	WfHost	   *host;
@@ -37,7 +45,12 @@ typedef struct Compiler
 	WfBytes		segments;
 	WfBytes		constants;
 	WfBytes		walked;
-	uint32_t	in_segment;		/* trees */
+	/* the segment that is being gathered; room for one more tree */
+	uint32_t	n_members;
+	Member		member[WF_PROGRAM_TREES + 1];
+	uint32_t	n_held;
+	uint32_t	n_free;
+	uint16_t	free_place[WF_PROGRAM_PLACES];
 } Compiler;
 
 static uint32_t *
@@ -99,76 +112,132 @@ suits(Compiler *c, const WfIsolationTree *tree)
 	return true;
 }
 
-/* A cut whose children are being computed. */
-typedef struct Frame
-{
-	uint32_t	node;
-	uint32_t	a;				/* where the left child's value is, once known */
-	bool		right;			/* the right one is being computed */
-} Frame;
+/* ---- a segment ---- */
 
 /*
- * Selections of a tree, children first.  The result of a cut at stack height
- * k goes to place k; the root's to the tree's own.
+ * The cuts of the segment's trees go deepest first, all trees together, so
+ * that a result is used long after it was stored: a load that follows closely
+ * on the store of what it loads would wait for it.
  */
-static void
-compile_tree(Compiler *c, const WfIsolationTree *tree)
+
+static uint16_t
+take_place(Compiler *c)
 {
-	const WfIsolationNode *node = c->m->nodes + tree->first_node;
-	uint32_t	base = WF_PROGRAM_CONSTANTS;
-	uint32_t	root_to = base + STACK_SLOTS + c->in_segment;
-	Frame		stack[WF_ISOLATION_MAX_DEPTH + 1];
-	uint32_t	height = 0;		/* of frames */
-	uint32_t	held = 0;		/* results waiting for a right sibling */
-	uint32_t	at = 0;
+	return c->free_place[--c->n_free];
+}
 
-	for (;;)
-	{
-		uint32_t	value;
+static void
+give_place(Compiler *c, uint16_t place)
+{
+	if (place >= WF_PROGRAM_CONSTANTS)
+		c->free_place[c->n_free++] = place;
+}
 
-		if (node[at].feature != WF_ISOLATION_LEAF)
-		{
-			stack[height++] = (Frame) {.node = at};
-			at = node[at].left;
-			continue;
-		}
-		value = constant(c, node[at].path);
-		/* Up, as long as both children are known. */
-		while (height > 0 && stack[height - 1].right)
-		{
-			Frame	   *f = &stack[--height];
-			WfSelect	s = {.threshold = node[f->node].threshold, .a = (uint16_t) f->a, .b = (uint16_t) value};
+/* Where a node's value is: the constant of a leaf, or the result of a cut that has been compiled. */
+static uint16_t
+place_of(Compiler *c, const Member *member, uint32_t node)
+{
+	const WfIsolationNode *nodes = c->m->nodes + member->tree->first_node;
 
-			held -= f->a >= base;
-			value = height == 0 ? root_to : base + held;
-			s.slot = (uint16_t) c->slot_of[node[f->node].feature];
-			s.to = (uint16_t) value;
-			wf_bytes_append(&c->selects, &s, sizeof(s));
-		}
-		if (height == 0)
-		{
-			/* A tree without a cut: both ways lead to its only leaf. */
-			WfSelect	s = {.a = (uint16_t) value, .b = (uint16_t) value, .to = (uint16_t) root_to};
+	if (nodes[node].feature == WF_ISOLATION_LEAF)
+		return (uint16_t) constant(c, nodes[node].path);
+	return member->place[node];
+}
 
-			if (tree->n_nodes == 1)
-				wf_bytes_append(&c->selects, &s, sizeof(s));
-			return;
-		}
-		stack[height - 1].a = value;
-		stack[height - 1].right = true;
-		held += value >= base;
-		at = node[stack[height - 1].node].left + 1u;
-	}
+static void
+compile_cut(Compiler *c, uint32_t index, uint32_t node)
+{
+	const Member *member = &c->member[index];
+	const WfIsolationNode *cut = c->m->nodes + member->tree->first_node + node;
+	WfSelect	s = {.threshold = cut->threshold};
+
+	s.slot = (uint16_t) c->slot_of[cut->feature];
+	s.a = place_of(c, member, cut->left);
+	s.b = place_of(c, member, cut->left + 1u);
+	give_place(c, s.a);
+	give_place(c, s.b);
+	s.to = node == 0 ? (uint16_t) (RESULTS + index) : take_place(c);
+	member->place[node] = s.to;
+	wf_bytes_append(&c->selects, &s, sizeof(s));
 }
 
 static void
 end_segment(Compiler *c)
 {
-	WfSegment	s = {(uint32_t) (c->selects.length / sizeof(WfSelect)), c->in_segment};
+	WfSegment	segment = {.n_trees = c->n_members};
 
-	if (c->in_segment > 0)
-		wf_bytes_append(&c->segments, &s, sizeof(s));
-	c->in_segment = 0;
+	if (c->n_members == 0)
+		return;
+	for (int depth = WF_ISOLATION_MAX_DEPTH; depth >= 0; depth--)
+		for (uint32_t i = 0; i < c->n_members; i++)
+		{
+			const Member *member = &c->member[i];
+			const WfIsolationNode *nodes = c->m->nodes + member->tree->first_node;
+
+			for (uint32_t n = member->level[depth]; n < member->level[depth + 1]; n++)
+				if (nodes[n].feature != WF_ISOLATION_LEAF)
+					compile_cut(c, i, n);
+			/* A tree without a cut: both ways lead to its only leaf. */
+			if (depth == 0 && nodes[0].feature == WF_ISOLATION_LEAF)
+			{
+				uint16_t	leaf = (uint16_t) constant(c, nodes[0].path);
+				WfSelect	s = {.a = leaf, .b = leaf,
+				.to = (uint16_t) (RESULTS + i)};
+
+				wf_bytes_append(&c->selects, &s, sizeof(s));
+			}
+		}
+	segment.end = (uint32_t) (c->selects.length / sizeof(WfSelect));
+	wf_bytes_append(&c->segments, &segment, sizeof(segment));
+	c->n_members = 0;
+	c->n_held = 0;
+}
+
+/* Levels of a tree, and how many results may be held at once. */
+static uint32_t
+measure(Compiler *c, Member *member)
+{
+	const WfIsolationNode *nodes = c->m->nodes + member->tree->first_node;
+	uint32_t	begin = 0;
+	uint32_t	end = 1;
+	uint32_t	below = 0;
+	uint32_t	most = 0;
+
+	for (int depth = 0; depth <= WF_ISOLATION_MAX_DEPTH; depth++)
+	{
+		uint32_t	cuts = 0;
+
+		member->level[depth] = begin;
+		for (uint32_t n = begin; n < end; n++)
+			cuts += nodes[n].feature != WF_ISOLATION_LEAF;
+		most = below + cuts > most ? below + cuts : most;
+		below = cuts;
+		begin = end;
+		end += 2 * cuts;
+	}
+	member->level[WF_ISOLATION_MAX_DEPTH + 1] = member->tree->n_nodes;
+	return most;
+}
+
+static void
+add_tree(Compiler *c, const WfIsolationTree *tree)
+{
+	Member	   *member = &c->member[c->n_members];
+	uint32_t	held;
+
+	member->tree = tree;
+	held = measure(c, member);
+	if (c->n_members == WF_PROGRAM_TREES || c->n_held + held > WF_PROGRAM_PLACES)
+	{
+		Member		first = *member;
+		uint16_t   *place = c->member[0].place;
+
+		end_segment(c);
+		first.place = place;
+		c->member[0] = first;
+	}
+	c->n_members++;
+	c->n_held += held;
 }
 
 void
@@ -176,21 +245,23 @@ wf_isolation_make_program(WfHost *host, WfIsolation *m)
 {
 	uint32_t   *slot_of = find_slots(host, m);
 	Compiler	c = {.host = host, .m = m, .slot_of = slot_of};
+	uint16_t   *place;
 
 	wf_bytes_init(&c.selects, host);
 	wf_bytes_init(&c.segments, host);
 	wf_bytes_init(&c.constants, host);
 	wf_bytes_init(&c.walked, host);
+	place = wf_alloc(host, (size_t) (WF_PROGRAM_TREES + 1) * (2 * WF_PROGRAM_CUTS + 1), sizeof(uint16_t));
+	for (uint32_t i = 0; i <= WF_PROGRAM_TREES; i++)
+		c.member[i].place = place + i * (2 * WF_PROGRAM_CUTS + 1);
+	for (c.n_free = 0; c.n_free < WF_PROGRAM_PLACES; c.n_free++)
+		c.free_place[c.n_free] = (uint16_t) (WF_PROGRAM_CONSTANTS + c.n_free);
 	for (uint32_t t = 0; t < m->header->n_trees; t++)
 	{
-		if (!suits(&c, &m->trees[t]))
-			wf_bytes_append(&c.walked, &t, sizeof(t));
+		if (suits(&c, &m->trees[t]))
+			add_tree(&c, &m->trees[t]);
 		else
-		{
-			compile_tree(&c, &m->trees[t]);
-			if (++c.in_segment == WF_PROGRAM_TREES)
-				end_segment(&c);
-		}
+			wf_bytes_append(&c.walked, &t, sizeof(t));
 		if (t % CHECK_TREES == 0)
 			host->check(host);
 	}
@@ -202,6 +273,7 @@ wf_isolation_make_program(WfHost *host, WfIsolation *m)
 	m->constants = (const uint32_t *) c.constants.data;
 	m->n_walked = (uint32_t) (c.walked.length / sizeof(uint32_t));
 	m->walked = (const uint32_t *) c.walked.data;
+	wf_release(host, place);
 	wf_release(host, slot_of);
 }
 
@@ -226,7 +298,7 @@ run_plain(const WfIsolation *m, Block *b)
 		}
 		for (uint32_t t = 0; t < m->segments[g].n_trees; t++)
 			for (int l = 0; l < WF_LANES; l++)
-				b->sum[l] += b->value[WF_PROGRAM_CONSTANTS + STACK_SLOTS + t][l];
+				b->sum[l] += b->value[RESULTS + t][l];
 	}
 }
 
@@ -257,7 +329,7 @@ run_avx2(const WfIsolation *m, Block *b)
 			for (int l = 0; l < WF_LANES; l += 8)
 			{
 				__m256i    *sum = (__m256i *) (b->sum + l);
-				const __m256i *value = (const __m256i *) (b->value[WF_PROGRAM_CONSTANTS + STACK_SLOTS + t] + l);
+				const __m256i *value = (const __m256i *) (b->value[RESULTS + t] + l);
 
 				_mm256_store_si256(sum, _mm256_add_epi32(_mm256_load_si256(sum), _mm256_load_si256(value)));
 			}
@@ -292,7 +364,7 @@ run_avx512(const WfIsolation *m, Block *b)
 			for (int l = 0; l < WF_LANES; l += 16)
 				_mm512_store_si512(b->sum + l,
 								   _mm512_add_epi32(_mm512_load_si512(b->sum + l),
-													_mm512_load_si512(b->value[WF_PROGRAM_CONSTANTS + STACK_SLOTS + t] + l)));
+													_mm512_load_si512(b->value[RESULTS + t] + l)));
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "utils/tuplestore.h"
 
 #include "core/rng.h"
+#include "pg/anomaly.h"
 #include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/input.h"
@@ -43,7 +44,12 @@ emit_prediction(WfmlScorer *s, const WfmlScoredRow *row)
 	if (k == 0)
 	{
 		values[1] = Float8GetDatum(row->values[0]);
-		nulls[2] = nulls[3] = true;
+		nulls[2] = nulls[3] = model->header->task != WF_ANOMALY;
+		if (model->header->task == WF_ANOMALY)
+		{
+			values[2] = CStringGetTextDatum(wfml_anomaly_word(model, row->values[0]));
+			values[3] = Float8GetDatum(wfml_anomaly_confidence(model, row->values[0]));
+		}
 	}
 	else
 	{

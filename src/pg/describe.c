@@ -17,6 +17,7 @@
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
+#include "core/isolation.h"
 #include "pg/cache.h"
 #include "pg/compat.h"
 #include "pg/registry.h"
@@ -138,6 +139,8 @@ wfml_model_facts(PG_FUNCTION_ARGS)
 		push_key(&state, "calibration");
 		push_text(&state, WJB_VALUE, calibration, strlen(calibration));
 	}
+	else if (header->task == WF_ANOMALY)
+		push_number(&state, "threshold", wf_isolation_facts(model->opened)->threshold);
 	else if (header->task == WF_REGRESSION)
 	{
 		push_number(&state, "lower_residual", header->lower);

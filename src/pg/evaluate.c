@@ -22,6 +22,7 @@
 
 #include "core/metric.h"
 #include "pg/access.h"
+#include "pg/anomaly.h"
 #include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/kind.h"
@@ -30,12 +31,27 @@
 #include "pg/scoring.h"
 #include "pg/tables.h"
 
+/*
+ * The labels that an anomaly model is measured against, in order of
+ * appearance: it knows none itself.
+ */
+typedef struct TwoLabels
+{
+	int			n;
+	char	   *label[2];
+	uint64		count[2];
+} TwoLabels;
+
 typedef struct Outcomes
 {
 	WfHost	   *host;
 	WfmlResolved resolved;
 	const WfmlCached *cached;
-	int			n_classes;
+	int			n_classes;		/* 2 for anomaly models: normal, anomaly */
+	bool		anomaly;
+	TwoLabels	seen;			/* anomaly models */
+	const Datum *labels;		/* text, by class */
+	const char *target;
 	size_t		n;
 	WfBytes		label;			/* uint16[n] */
 	WfBytes		answer;			/* uint16[n] */
@@ -57,12 +73,101 @@ class_of(const WfModel *model, const char *label)
 	return -1;
 }
 
+/* Which of the two labels it is. */
+static int
+find_label(Outcomes *o, const char *label)
+{
+	TwoLabels  *seen = &o->seen;
+	int			i = 0;
+
+	while (i < seen->n && strcmp(seen->label[i], label) != 0)
+		i++;
+	if (i == 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column \"%s\" has more than two labels: \"%s\", \"%s\" and \"%s\"",
+						o->target, seen->label[0], seen->label[1], label),
+				 errhint("Anomalies are measured against a boolean, 0 and 1, or two labels; make such a column in the source query.")));
+	if (i == seen->n)
+	{
+		seen->label[seen->n++] = wf_strndup(o->host, label, strlen(label));
+		seen->count[i] = 0;
+	}
+	seen->count[i]++;
+	return i;
+}
+
+static void
+collect_anomaly(Outcomes *o, const WfModel *model, const WfmlScoredRow *row)
+{
+	double		p[2] = {1 - row->values[0], row->values[0]};
+	uint16		answer = wfml_is_anomalous(model, p[1]);
+	uint16		label;
+
+	if (row->extra == NULL)
+	{
+		o->unlabelled++;
+		return;
+	}
+	label = (uint16) find_label(o, row->extra);
+	wf_bytes_append(&o->label, &label, sizeof(label));
+	wf_bytes_append(&o->answer, &answer, sizeof(answer));
+	wf_bytes_append(&o->p, p, sizeof(p));
+	o->n++;
+}
+
+/* Which label means an anomaly: as in training, true, else 1, else the rarer one; -1: none of them. */
+static int
+anomalous_label(const TwoLabels *seen)
+{
+	static const char *const yes[] = {"true", "1"};
+	static const char *const no[] = {"false", "0"};
+
+	for (int word = 0; word < 2; word++)
+		for (int i = 0; i < seen->n; i++)
+		{
+			if (strcmp(seen->label[i], yes[word]) == 0)
+				return i;
+			if (strcmp(seen->label[i], no[word]) == 0)
+				return seen->n == 2 ? 1 - i : -1;
+		}
+	if (seen->n < 2)
+		return -1;
+	if (seen->count[0] != seen->count[1])
+		return seen->count[0] < seen->count[1] ? 0 : 1;
+	return strcmp(seen->label[0], seen->label[1]) > 0 ? 0 : 1;
+}
+
+/* Labels in order of appearance become classes. */
+static void
+settle_labels(Outcomes *o)
+{
+	int			positive = anomalous_label(&o->seen);
+	uint16	   *label = (uint16 *) o->label.data;
+	Datum	   *labels = palloc(sizeof(Datum) * 2);
+
+	for (size_t i = 0; i < o->n; i++)
+		label[i] = label[i] == positive;
+	for (int c = 0; c < 2; c++)
+	{
+		int			i = c == 1 ? positive : positive == 0 ? 1 : 0;
+
+		labels[c] = CStringGetTextDatum(i >= 0 && i < o->seen.n ? o->seen.label[i] : c ? "anomaly" : "normal");
+	}
+	o->labels = labels;
+}
+
 static void
 collect_row(WfmlScorer *s, const WfmlScoredRow *row)
 {
 	Outcomes   *o = s->arg;
 	const WfModel *model = s->cached->model;
 
+	if (o->anomaly)
+	{
+		collect_anomaly(o, model, row);
+		return;
+	}
 	if (o->n_classes)
 	{
 		int			actual = row->extra ? class_of(model, row->extra) : -1;
@@ -128,7 +233,9 @@ collect(const char *name, const char *source, char *target)
 	wfml_resolve(name, GetUserId(), &o->resolved);
 	o->cached = wfml_cache_get(o->resolved.id, CurrentMemoryContext);
 	wfml_check_task(o->cached->model, o->resolved.name, WFML_TABLE_TASKS);
-	o->n_classes = (int) o->cached->model->header->n_classes;
+	o->anomaly = o->cached->model->header->task == WF_ANOMALY;
+	o->n_classes = o->anomaly ? 2 : (int) o->cached->model->header->n_classes;
+	o->labels = o->cached->labels;
 	if (target == NULL)
 		target = stored_target(o->resolved.id);
 	if (target == NULL)
@@ -136,6 +243,7 @@ collect(const char *name, const char *source, char *target)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("model \"%s\" has no stored target", name),
 				 errhint("Name the column with what really happened in the argument \"target\".")));
+	o->target = target;
 	memset(&scorer, 0, sizeof(scorer));
 	scorer.model_name = name;
 	scorer.cached = o->cached;
@@ -152,6 +260,8 @@ collect(const char *name, const char *source, char *target)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("there are no rows to evaluate model \"%s\" on", name)));
+	if (o->anomaly)
+		settle_labels(o);
 	return o;
 }
 
@@ -188,6 +298,35 @@ typedef struct Metric
 	double		value;
 } Metric;
 
+/* Scores that are no probabilities: how they rank, and what the threshold makes of them. */
+static int
+measure_anomalies(const Outcomes *o, Metric *m)
+{
+	const uint16 *label = (const uint16 *) o->label.data;
+	const uint16 *answer = (const uint16 *) o->answer.data;
+	WfClassCount count = {0};
+	size_t		right = 0;
+	uint8_t    *positive;
+	double	   *score;
+	int			n = 0;
+
+	for (size_t i = 0; i < o->n; i++)
+	{
+		right += label[i] == answer[i];
+		count.hit += label[i] & answer[i];
+		count.predicted += answer[i];
+		count.actual += label[i];
+	}
+	positives(o, &positive, &score);
+	m[n++] = (Metric) {"auc", wf_auc(o->host, positive, score, NULL, o->n)};
+	m[n++] = (Metric) {"average_precision", wf_average_precision(o->host, positive, score, NULL, o->n)};
+	m[n++] = (Metric) {"precision", wf_class_score(&count, WF_PRECISION)};
+	m[n++] = (Metric) {"recall", wf_class_score(&count, WF_RECALL)};
+	m[n++] = (Metric) {"f1", wf_class_score(&count, WF_F1)};
+	m[n++] = (Metric) {"accuracy", (double) right / (double) o->n};
+	return n;
+}
+
 static int
 measure(const Outcomes *o, Metric *m)
 {
@@ -199,6 +338,8 @@ measure(const Outcomes *o, Metric *m)
 	int			k = o->n_classes;
 	int			n = 0;
 
+	if (o->anomaly)
+		return measure_anomalies(o, m);
 	if (k == 0)
 	{
 		m[n++] = (Metric) {"r2", wf_r2(y, p, NULL, o->n)};
@@ -315,8 +456,8 @@ wfml_confusion_matrix(PG_FUNCTION_ARGS)
 		Datum		values[3];
 		bool		nulls[3] = {false};
 
-		values[0] = o->cached->labels[i / k];
-		values[1] = o->cached->labels[i % k];
+		values[0] = o->labels[i / k];
+		values[1] = o->labels[i % k];
 		values[2] = Int64GetDatum((int64) count[i]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
@@ -430,6 +571,11 @@ wfml_calibration(PG_FUNCTION_ARGS)
 				 errmsg("number of bins %d is out of range", bins),
 				 errhint("It goes from 1 to 1000.")));
 	o = collect(name, wfml_argument_text(fcinfo, 1, "source"), wfml_argument_text_or_null(fcinfo, 3));
+	if (o->anomaly)
+		ereport(ERROR,
+				(errcode(ERRCODE_WFML_WRONG_KIND),
+				 errmsg("scores of model \"%s\" are no probabilities", name),
+				 errhint("See how well they rank with wfml.evaluate() or wfml.roc_curve().")));
 	need_two_classes(o, "calibration", name);
 	r = ranked(o);
 	next = o->n;

@@ -4,7 +4,8 @@
  *
  * Contributions are TreeSHAP's (linear models: coefficient times distance
  * from the mean), in the unit of the raw output: probability for forests,
- * log-odds for boosting and linear models, the target's unit for regression.
+ * log-odds for boosting and linear models, the target's unit for regression,
+ * the score for anomaly models.
  * They sum to that output exactly; class weights and calibration, which bend
  * the final probability but not its order, come after it.
  *-------------------------------------------------------------------------
@@ -18,8 +19,11 @@
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
+#include "core/isolation.h"
 #include "pg/callsite.h"
+#include "pg/explain.h"
 #include "pg/input.h"
+#include "pg/kind.h"
 #include "pg/pghost.h"
 #include "pg/registry.h"
 
@@ -141,7 +145,10 @@ explain_row(const WfmlCached *cached, const char *name, const float *x, const ch
 	e.probability = values[e.label < 0 ? 0 : e.label];
 	e.in_probability = model->header->link == WF_LINK_PROBABILITY;
 	output = model->header->n_outputs > 1 ? e.label : 0;
-	model->algorithm->explain(host, model->opened, x, output, phi);
+	if (model->header->task == WF_ANOMALY)
+		wf_isolation_explain_score(host, model->opened, x, phi);
+	else
+		model->algorithm->explain(host, model->opened, x, output, phi);
 	/* Of two classes the raw output is class 1's; class 0's is its mirror image. */
 	if (e.label == 0 && model->header->n_outputs == 1)
 	{
@@ -182,8 +189,8 @@ site_input(FunctionCallInfo fcinfo, WfmlSite *site, WfmlInput kind, bool by_id)
 	return wfml_site_features(site, kind, PG_GETARG_DATUM(1));
 }
 
-static Datum
-explain(FunctionCallInfo fcinfo, WfmlInput kind, bool by_id)
+Datum
+wfml_explain_rows(FunctionCallInfo fcinfo, WfmlInput kind, bool by_id, unsigned tasks)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	WfmlSite   *site;
@@ -194,10 +201,11 @@ explain(FunctionCallInfo fcinfo, WfmlInput kind, bool by_id)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
 	site = wfml_site(fcinfo);
+	site->tasks = tasks;
 	x = site_input(fcinfo, site, kind, by_id);
 	e = explain_row(site->cached, site->resolved.name, x,
-					PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)),
-					!PG_ARGISNULL(3) && PG_GETARG_BOOL(3));
+					PG_NARGS() <= 2 || PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)),
+					PG_NARGS() > 3 && !PG_ARGISNULL(3) && PG_GETARG_BOOL(3));
 	for (int i = -1; i < e.n; i++)
 	{
 		Datum		values[3];
@@ -247,7 +255,8 @@ explain_text(FunctionCallInfo fcinfo, WfmlInput kind)
 
 	initStringInfo(&out);
 	if (e.label < 0)
-		appendStringInfo(&out, "value %.4g (average %.4g)", e.probability, e.base);
+		appendStringInfo(&out, "%s %.4g (average %.4g)",
+						 site->cached->model->header->task == WF_ANOMALY ? "score" : "value", e.probability, e.base);
 	else
 		appendStringInfo(&out, "P(%s) = %.3f",
 						 wf_model_string(site->cached->model, site->cached->model->labels[e.label]), e.probability);
@@ -262,13 +271,13 @@ PG_FUNCTION_INFO_V1(wfml_explain_##SUFFIX); \
 Datum \
 wfml_explain_##SUFFIX(PG_FUNCTION_ARGS) \
 { \
-	return explain(fcinfo, KIND, false); \
+	return wfml_explain_rows(fcinfo, KIND, false, WFML_TABLE_TASKS); \
 } \
 PG_FUNCTION_INFO_V1(wfml_explain_version_##SUFFIX); \
 Datum \
 wfml_explain_version_##SUFFIX(PG_FUNCTION_ARGS) \
 { \
-	return explain(fcinfo, KIND, true); \
+	return wfml_explain_rows(fcinfo, KIND, true, WFML_TABLE_TASKS); \
 } \
 PG_FUNCTION_INFO_V1(wfml_explain_text_##SUFFIX); \
 Datum \

@@ -20,8 +20,10 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
+#include "pg/anomaly.h"
 #include "pg/callsite.h"
 #include "pg/compat.h"
+#include "pg/kind.h"
 #include "pg/registry.h"
 
 /* How the first argument names the model. */
@@ -69,6 +71,7 @@ n_classes(const WfmlSite *site)
 static void
 need_classes(const WfmlSite *site, const char *function)
 {
+	wfml_check_task(site->cached->model, site->resolved.name, WFML_TASK(WF_REGRESSION) | WFML_TASK(WF_CLASSIFICATION));
 	if (n_classes(site) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WFML_WRONG_KIND),
@@ -216,6 +219,12 @@ detail_of_number(const WfmlSite *site, Datum *values, bool *nulls)
 	nulls[0] = false;
 	nulls[1] = isnan(header->lower);
 	nulls[2] = isnan(header->upper);
+	if (header->task == WF_ANOMALY)
+	{
+		values[3] = CStringGetTextDatum(wfml_anomaly_word(site->cached->model, value));
+		values[4] = Float8GetDatum(wfml_anomaly_confidence(site->cached->model, value));
+		nulls[3] = nulls[4] = false;
+	}
 }
 
 static Datum

@@ -11,7 +11,7 @@ CREATE TYPE wfml.prediction_detail AS (
 	source text
 );
 COMMENT ON TYPE wfml.prediction_detail IS
-	'value: regression, or P(positive) with two classes; lower, upper: 90 % interval of a regression; label and confidence: the likeliest class';
+	'value: regression, or P(positive) with two classes; lower, upper: 90 % interval of a regression; label and confidence: the likeliest class, or "anomaly" and "normal" with the share of training rows that score lower';
 
 
 CREATE FUNCTION wfml.predict(model text, input record) RETURNS double precision

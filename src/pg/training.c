@@ -81,12 +81,19 @@ compare_with_replaced(const WfmlPublication *p, const WfFitResult *result)
 		? psprintf("%s@%d replaces %s@%d", p->name, p->version, p->name, p->replaced_version)
 		: psprintf("%s@%d is stored, %s@%d stays active", p->name, p->version, p->name, p->replaced_version);
 	if (now && wfml_headline(p->replaced_id, &metric, &was) && strcmp(metric, now->metric) == 0)
-		ereport(NOTICE,
-				(errmsg("%s: %s %.4g, %s %.4g (%s)", what, metric, now->value,
-						p->activate ? "was" : "against", was,
-		/* stored with 15 digits */
-						fabs(now->value - was) <= 1e-12 * fabs(was) ? "equal" :
-						now->value > was ? "better" : "worse")));
+	{
+		/* A figure without a baseline, such as the share flagged, is neither good nor bad. */
+		if (isnan(now->baseline))
+			ereport(NOTICE,
+					(errmsg("%s: %s %.4g, %s %.4g", what, metric, now->value, p->activate ? "was" : "against", was)));
+		else
+			ereport(NOTICE,
+					(errmsg("%s: %s %.4g, %s %.4g (%s)", what, metric, now->value,
+							p->activate ? "was" : "against", was,
+			/* stored with 15 digits */
+							fabs(now->value - was) <= 1e-12 * fabs(was) ? "equal" :
+							now->value > was ? "better" : "worse")));
+	}
 	else
 		ereport(NOTICE, (errmsg("%s", what)));
 }
