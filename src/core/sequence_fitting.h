@@ -44,7 +44,8 @@ void		wf_sequence_scores(WfHost *host, const WfEventLog *log, const uint8_t *rol
 /*
  * Weights that give the highest likelihood to n outcomes, each with the
  * probabilities that the experts gave it (n × WF_N_EXPERTS): expectation
- * maximisation.  Never worse than the best expert alone.
+ * maximisation with a weak prior for equal weights.  Never worse than the best
+ * expert alone.
  */
 void		wf_sequence_mix(WfHost *host, const double *p, size_t n, const bool allowed[WF_N_EXPERTS],
 							double weight[WF_N_EXPERTS]);

@@ -20,6 +20,11 @@
 #define MAX_WORK 2e9
 #define ROUNDS_OF_EM 2000
 #define P_MIN 1e-15
+/*
+ * The weights are pulled towards equal ones as by a twentieth more outcomes
+ * on which the experts agree: where the likelihood is flat, that hedges.
+ */
+#define PRIOR 0.05
 /* An expert of less weight costs more than it tells. */
 #define WEIGHT_MIN 0.005
 #define CASE_KEY UINT64_C(0x63617365fe0d0006)
@@ -125,8 +130,9 @@ mixed_loss(const double *p, size_t n, const double *weight)
 
 /* One round of EM; returns the largest change of a weight. */
 static double
-improve(const double *p, size_t n, double *weight)
+improve(const double *p, size_t n, const bool allowed[WF_N_EXPERTS], double *weight)
 {
+	int			n_allowed = 0;
 	double		sum[WF_N_EXPERTS] = {0};
 	double		change = 0;
 
@@ -142,8 +148,11 @@ improve(const double *p, size_t n, double *weight)
 			sum[e] += weight[e] * p[i * WF_N_EXPERTS + (size_t) e] / x;
 	}
 	for (int e = 0; e < WF_N_EXPERTS; e++)
+		n_allowed += allowed[e];
+	for (int e = 0; e < WF_N_EXPERTS; e++)
 	{
-		double		now = sum[e] / (double) n;
+		double		prior = allowed[e] ? PRIOR * (double) n / n_allowed : 0;
+		double		now = (sum[e] + prior) / ((1 + PRIOR) * (double) n);
 
 		change = fabs(now - weight[e]) > change ? fabs(now - weight[e]) : change;
 		weight[e] = now;
@@ -173,7 +182,7 @@ wf_sequence_mix(WfHost *host, const double *p, size_t n, const bool allowed[WF_N
 	normalise(weight);
 	for (int round = 0; round < ROUNDS_OF_EM && n > 0; round++)
 	{
-		if (improve(p, n, weight) < 1e-6)
+		if (improve(p, n, allowed, weight) < 1e-6)
 			break;
 		host->check(host);
 	}
