@@ -19,6 +19,8 @@
 
 /* Rows between two reports of progress. */
 #define REPORT_ROWS 4096
+/* Beyond this a rating is a mistake, and sums of squares in floats would overflow. */
+#define MAX_RATING 1e15
 
 typedef struct Loader
 {
@@ -63,6 +65,16 @@ number_of(const WfmlIdColumn *column, TupleTableSlot *slot)
 }
 
 static void
+check_rating(const WfmlIdColumn *column, double rating)
+{
+	if (fabs(rating) > MAX_RATING)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("rating column \"%s\" holds %g", column->name, rating),
+				 errhint("Ratings are numbers between %g and %g.", -MAX_RATING, MAX_RATING)));
+}
+
+static void
 add_row(Loader *loader, TupleTableSlot *slot)
 {
 	WfmlInteractionsSource *in = loader->in;
@@ -82,6 +94,7 @@ add_row(Loader *loader, TupleTableSlot *slot)
 		in->null_ratings++;
 	else
 	{
+		check_rating(&in->column[WFML_RATING_COLUMN], rating);
 		user_id = wfml_id_text(user, slot->tts_values[user->attno - 1], &user_length);
 		item_id = wfml_id_text(item, slot->tts_values[item->attno - 1], &item_length);
 		wf_interactions_add(in->interactions, user_id, user_length, item_id, item_length,
