@@ -2,9 +2,10 @@
  * lstm_train.c
  *	  Epochs, batches, early stopping.
  *
- * An epoch shuffles the cases, sorts them by length inside pools of sixteen
+ * An epoch shuffles the cases, sorts them by length inside pools of a few
  * batches - so that a batch's cases are of about one length and yet others in
- * each epoch - cuts the pools into batches and shuffles those.
+ * each epoch - cuts the pools into batches and shuffles those.  Batches of one
+ * length teach a little less well: where cases are few a pool is one batch.
  *-------------------------------------------------------------------------
  */
 #include "core/lstm_net.h"
@@ -14,8 +15,9 @@
 
 #include "core/rng.h"
 
-/* Batches in a pool. */
-#define POOL 16
+/* Pools in an epoch, at least, and batches in a pool, at most. */
+#define POOLS 256
+#define POOL_BATCHES 16
 /* Longest window, and the bytes that a window's steps should stay within. */
 #define WINDOW 256
 #define WINDOW_LEAST 16
@@ -70,7 +72,7 @@ wf_lstm_options_default(WfLstmOptions *options)
 	options->batch_size = 32;
 	options->learning_rate = 2e-3;
 	options->dropout = 0.2;
-	options->clip = 5;
+	options->clip = 1;
 	options->mask_times = 0.2;
 	options->gap_weight = 0.3;
 }
@@ -165,8 +167,9 @@ plan_epoch(Trainer *t, uint32_t epoch)
 	uint64_t	seed = t->options->seed;
 	uint64_t	key = wf_rng(wf_rng(seed, KEY_CASES), epoch);
 	uint32_t	batch = t->options->batch_size;
-	uint32_t	pool = batch * POOL;
+	uint32_t	pool = t->n_lessons / POOLS / batch;
 
+	pool = batch * (pool < 1 ? 1 : pool > POOL_BATCHES ? POOL_BATCHES : pool);
 	memcpy(t->order, t->lessons, t->n_lessons * sizeof(uint32_t));
 	for (uint32_t i = t->n_lessons; i > 1; i--)
 	{
