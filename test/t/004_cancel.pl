@@ -34,12 +34,16 @@ my @trainings = (
 	[ 'random_forest', '{"trees": 5000}' ],
 	[ 'gradient_boosting', '{"rounds": 20000}' ],
 	[ 'gradient_boosting', '{"rounds": 20000, "validation": "cv"}' ],
-	[ 'linear', '{"max_iterations": 100000, "l1": 0.001}' ]);
+	[ 'linear', '{"max_iterations": 100000, "l1": 0.001}' ],
+	[ 'sequence', '{"predictor": "lstm"}' ],
+	[ 'sequence', '{"predictor": "boosting"}' ]);
 
 sub training
 {
 	my ($algorithm, $params) = @_;
 
+	return qq{SELECT * FROM wfml.train_sequence('m', 'SELECT i / 20 AS id, f || i / 7 % 3 AS event, i AS at FROM numbers', 'id', 'event', 'at', '$params')}
+		if $algorithm eq 'sequence';
 	return qq{SELECT * FROM wfml.train('m', '$algorithm', 'SELECT a, b, c, d, e, f, y FROM numbers', 'y', '$params')};
 }
 

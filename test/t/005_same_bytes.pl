@@ -35,18 +35,28 @@ my @trainings = (
 	[ 'boosting', 'gradient_boosting', 'y', '{"rounds": 12, "subsample": 0.7}' ],
 	[ 'boosting_k', 'gradient_boosting', 'label', '{"rounds": 20, "validation": "cv", "folds": 2}' ],
 	[ 'linear', 'linear', 'y', '{}' ],
-	[ 'linear_k', 'linear', 'label', '{"l1": 0.5}', 'WHERE k < 10' ]);
+	[ 'linear_k', 'linear', 'label', '{"l1": 0.5}', 'WHERE k < 10' ],
+	[ 'sequence', 'sequence', 'label', '{"hidden": 24, "epochs": 3}', 'WHERE k < 3' ]);
+
+# The statement that trains.
+sub training
+{
+	my ($t, $order) = @_;
+	my ($name, $algorithm, $target, $params, $where) = (@$t, '');
+
+	# cases of about twelve events, many at one time
+	return qq{SELECT * FROM wfml.train_sequence('$name', 'SELECT k * 1000 + l AS id, $target || h % 3 AS event, date_trunc(''week'', g) AS at FROM numbers $where $order', 'id', 'event', 'at', '$params')}
+		if $algorithm eq 'sequence';
+	return qq{SELECT * FROM wfml.train('$name', '$algorithm', 'SELECT a, b, c, d, e, f, g, h, k, l, $target FROM numbers $where $order', '$target', '$params')};
+}
 
 # Trains and returns the digest of the bytes.
 sub train
 {
 	my ($t, $workers, $order) = @_;
-	my ($name, $algorithm, $target, $params, $where) = (@$t, '');
 
-	$node->safe_psql('postgres', qq{
-SET max_parallel_maintenance_workers = $workers;
-SELECT * FROM wfml.train('$name', '$algorithm', 'SELECT a, b, c, d, e, f, g, h, k, l, $target FROM numbers $where $order', '$target', '$params')});
-	return model_digest($node, $name);
+	$node->safe_psql('postgres', "SET max_parallel_maintenance_workers = $workers; " . training($t, $order));
+	return model_digest($node, $t->[0]);
 }
 
 sub workers_started
