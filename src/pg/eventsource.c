@@ -201,10 +201,10 @@ wfml_events_notice(const WfmlEventSource *source)
 	initStringInfo(&detail);
 	for (int i = CASE; i <= TIME; i++)
 		if (source->columns[i].nulls > 0)
-			appendStringInfo(&detail, "%s" UINT64_FORMAT " without %s", detail.len ? ", " : "",
-							 source->columns[i].nulls, source->columns[i].role);
+			appendStringInfo(&detail, "%sno %s in " UINT64_FORMAT, detail.len ? ", " : "",
+							 source->columns[i].role, source->columns[i].nulls);
 	if (source->timeless > 0)
-		appendStringInfo(&detail, "%s" UINT64_FORMAT " with an infinite time or NaN", detail.len ? ", " : "",
+		appendStringInfo(&detail, "%san infinite time or NaN in " UINT64_FORMAT, detail.len ? ", " : "",
 						 source->timeless);
 	ereport(NOTICE,
 			(errmsg_plural(UINT64_FORMAT " row left out: %s", UINT64_FORMAT " rows left out: %s",

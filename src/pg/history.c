@@ -114,10 +114,20 @@ wfml_site_case(FunctionCallInfo fcinfo)
 
 /* ---- arguments ---- */
 
+static void
+literal_error(void *arg)
+{
+	if (geterrcode() == ERRCODE_INVALID_TEXT_REPRESENTATION)
+		errhint("The history is an array, such as ARRAY['a', 'b'] or '{a,b}'.");
+}
+
 /* A literal such as '{a,b}' comes as text. */
 static ArrayType *
 array_of_text(FunctionCallInfo fcinfo, WfmlCase *c, text *literal)
 {
+	ErrorContextCallback callback = {error_context_stack, literal_error, NULL};
+	Datum		array;
+
 	if (c->array_in == NULL)
 	{
 		MemoryContext context = fcinfo->flinfo ? fcinfo->flinfo->fn_mcxt : CurrentMemoryContext;
@@ -126,7 +136,10 @@ array_of_text(FunctionCallInfo fcinfo, WfmlCase *c, text *literal)
 		fmgr_info_cxt(F_ARRAY_IN, function, context);
 		c->array_in = function;
 	}
-	return DatumGetArrayTypeP(InputFunctionCall(c->array_in, text_to_cstring(literal), TEXTOID, -1));
+	error_context_stack = &callback;
+	array = InputFunctionCall(c->array_in, text_to_cstring(literal), TEXTOID, -1);
+	error_context_stack = callback.previous;
+	return DatumGetArrayTypeP(array);
 }
 
 static void
