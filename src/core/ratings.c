@@ -16,9 +16,10 @@
 #define DEFAULT_FACTORS 10
 #define DEFAULT_REGULARIZATION 1.0
 #define DEFAULT_ITERATIONS 12
-/* Steps that a trial may take, and how many of them without a gain. */
-#define MAX_ITERATIONS 24
+/* Steps that a trial may take, and how many of them without a gain worth the name. */
+#define MAX_ITERATIONS 40
 #define PATIENCE 3
+#define GAIN 0.9998
 /* Trials use at most so many ratings, and need so many kept back. */
 #define TRIAL_ENTRIES ((uint64_t) 400000)
 #define MIN_HELD 20
@@ -98,7 +99,7 @@ try_start(Search *s, int k, double regularization, int member, int *steps, doubl
 			return;
 		wf_biased_step(s->team, &s->biased);
 		error[i] = wf_biased_error(s->team, &s->biased, &s->held, s->sum + (size_t) i * s->held.n, member + 1);
-		if (error[i] < error[best])
+		if (i == 0 || error[i] < error[best] * GAIN)
 			best = i;
 		else if (member == 0 && s->spec->iterations == 0 && i >= best + PATIENCE)
 			*steps = i + 1;
@@ -146,12 +147,31 @@ climb(Search *s, double step)
 		continue;
 }
 
+/* Twice or half as many factors while that helps, then a few more or fewer. */
+static void
+choose_factors(Search *s)
+{
+	int			first = s->best.k;
+	int			step;
+
+	while (try_model(s, s->best.k * 2, s->best.regularization, WORTH_MORE))
+		continue;
+	while (s->best.k <= first && s->best.k > 1 && try_model(s, s->best.k / 2, s->best.regularization, 1))
+		continue;
+	step = (s->best.k + 7) / 8;
+	while (s->best.k > step && try_model(s, s->best.k - step, s->best.regularization, 1))
+		continue;
+	while (try_model(s, s->best.k + step, s->best.regularization, WORTH_MORE))
+		continue;
+	if (s->best.k != first)
+		climb(s, 1.3);
+}
+
 static void
 choose(Search *s, double *baseline)
 {
 	const WfRatingsSpec *spec = s->spec;
 	double		start = spec->regularization >= 0 ? spec->regularization : DEFAULT_REGULARIZATION;
-	int			k;
 
 	try_model(s, 0, start, 1);
 	*baseline = s->best.error;
@@ -167,13 +187,7 @@ choose(Search *s, double *baseline)
 	climb(s, 1.3);
 	if (spec->k < 0)
 	{
-		k = s->best.k;
-		while (try_model(s, s->best.k * 2, s->best.regularization, WORTH_MORE))
-			continue;
-		while (s->best.k <= k && s->best.k > 1 && try_model(s, s->best.k / 2, s->best.regularization, 1))
-			continue;
-		if (s->best.k != k)
-			climb(s, 1.3);
+		choose_factors(s);
 		if (!(s->best.error < *baseline * WORTH_MORE))
 			try_model(s, 0, s->best.regularization, INFINITY);
 	}
