@@ -239,7 +239,7 @@ wf_recommender_open(WfHost *host, const void *section, size_t length, const WfSh
 	verify_method(&r);
 	r.rec->ranker = wf_ranker_create(host, r.rec->header.n_catalogue);
 	if (r.rec->has_content)
-		r.rec->profile = wf_alloc(host, (size_t) r.rec->content.n_terms + 1, sizeof(float));
+		r.rec->profile = wf_alloc_zero(host, (size_t) r.rec->content.n_terms + 1, sizeof(float));
 	return r.rec;
 }
 

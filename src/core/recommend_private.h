@@ -34,7 +34,7 @@ typedef struct WfRecommender
 	WfContent	content;
 	/* scratch of a call */
 	WfRanker   *ranker;
-	float	   *profile;		/* by term of the content */
+	float	   *profile;		/* by term of the content; zeros between calls */
 	uint32_t	profile_item[WF_REC_PROFILE];
 	float		profile_weight[WF_REC_PROFILE];
 } WfRecommender;
