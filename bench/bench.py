@@ -8,6 +8,7 @@ import sys
 from common import BUILD, HERE, Report, Session
 import accuracy
 import explaining
+import lstm
 import prediction
 import samebytes
 import sequence
@@ -21,6 +22,7 @@ BENCHES = {
     "a1": training.a1,
     "a2": training.a2,
     "a3": training.a3,
+    "a6": lstm.a6,
     "a7": prediction.a7,
     "a8": prediction.a8,
     "a9": prediction.a9,
