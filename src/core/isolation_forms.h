@@ -26,6 +26,9 @@
 /* Trees of more cuts are faster walked. */
 #define WF_PROGRAM_CUTS 300
 
+/* Vectors are told by where they start, in units of 8 bytes, which an address can count in. */
+#define WF_VECTOR_STEP (WF_LANES * 4 / 8)
+
 typedef struct WfSelect
 {
 	float		threshold;

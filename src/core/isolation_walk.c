@@ -19,11 +19,15 @@
 #define MIN_ROWS 4
 #define CHECK_TREES 16
 
+/* Rows are taken in groups of WF_LANES, a segment for all groups of a block before the next. */
+#define MAX_GROUPS 8
+
 typedef struct Block
 {
-	_Alignas(64) float x[WF_PROGRAM_SLOTS][WF_LANES];
+	_Alignas(64) float x[WF_PROGRAM_SLOTS][WF_LANES];	/* by group, then slot */
 	_Alignas(64) uint32_t value[MAX_VALUES][WF_LANES];
-	_Alignas(64) uint32_t sum[WF_LANES];
+	_Alignas(64) uint32_t sum[MAX_GROUPS][WF_LANES];
+	uint32_t	missing[MAX_GROUPS];	/* a bit for each row that misses a value */
 } Block;
 
 /* ---- making the program ---- */
@@ -120,6 +124,13 @@ suits(Compiler *c, const WfIsolationTree *tree)
  * on the store of what it loads would wait for it.
  */
 
+/* Vectors as the program counts them. */
+static uint16_t
+step(uint32_t vector)
+{
+	return (uint16_t) (vector * WF_VECTOR_STEP);
+}
+
 static uint16_t
 take_place(Compiler *c)
 {
@@ -149,15 +160,16 @@ compile_cut(Compiler *c, uint32_t index, uint32_t node)
 {
 	const Member *member = &c->member[index];
 	const WfIsolationNode *cut = c->m->nodes + member->tree->first_node + node;
-	WfSelect	s = {.threshold = cut->threshold};
+	uint16_t	a = place_of(c, member, cut->left);
+	uint16_t	b = place_of(c, member, cut->left + 1u);
+	uint16_t	to;
+	WfSelect	s;
 
-	s.slot = (uint16_t) c->slot_of[cut->feature];
-	s.a = place_of(c, member, cut->left);
-	s.b = place_of(c, member, cut->left + 1u);
-	give_place(c, s.a);
-	give_place(c, s.b);
-	s.to = node == 0 ? (uint16_t) (RESULTS + index) : take_place(c);
-	member->place[node] = s.to;
+	give_place(c, a);
+	give_place(c, b);
+	to = node == 0 ? (uint16_t) (RESULTS + index) : take_place(c);
+	member->place[node] = to;
+	s = (WfSelect) {cut->threshold, step(c->slot_of[cut->feature]), step(a), step(b), step(to)};
 	wf_bytes_append(&c->selects, &s, sizeof(s));
 }
 
@@ -180,9 +192,8 @@ end_segment(Compiler *c)
 			/* A tree without a cut: both ways lead to its only leaf. */
 			if (depth == 0 && nodes[0].feature == WF_ISOLATION_LEAF)
 			{
-				uint16_t	leaf = (uint16_t) constant(c, nodes[0].path);
-				WfSelect	s = {.a = leaf, .b = leaf,
-				.to = (uint16_t) (RESULTS + i)};
+				uint16_t	leaf = step(constant(c, nodes[0].path));
+				WfSelect	s = {.a = leaf, .b = leaf, .to = step(RESULTS + i)};
 
 				wf_bytes_append(&c->selects, &s, sizeof(s));
 			}
@@ -279,114 +290,126 @@ wf_isolation_make_program(WfHost *host, WfIsolation *m)
 
 /* ---- running it ---- */
 
+/* A segment for one group of rows. */
+typedef void (*RunSegment) (const WfSelect *s, const WfSelect *end, uint32_t n_trees,
+							const float *x, uint32_t *value, uint32_t *sum);
+
+#define AT(base, step) ((void *) ((char *) (base) + (size_t) (step) * 8))
+
 static void
-run_plain(const WfIsolation *m, Block *b)
+run_plain(const WfSelect *s, const WfSelect *end, uint32_t n_trees,
+		  const float *x, uint32_t *value, uint32_t *sum)
 {
-	const WfSelect *s = m->selects;
-
-	for (uint32_t g = 0; g < m->n_segments; g++)
+	for (; s < end; s++)
 	{
-		for (; s < m->selects + m->segments[g].end; s++)
-		{
-			const float *x = b->x[s->slot];
-			const uint32_t *low = b->value[s->a];
-			const uint32_t *high = b->value[s->b];
-			uint32_t   *to = b->value[s->to];
+		const float *v = AT(x, s->slot);
+		const uint32_t *a = AT(value, s->a);
+		const uint32_t *b = AT(value, s->b);
+		uint32_t   *to = AT(value, s->to);
 
-			for (int l = 0; l < WF_LANES; l++)
-				to[l] = x[l] <= s->threshold ? low[l] : high[l];
+		/* Without a branch: which way a row goes is anybody's guess. */
+		for (int l = 0; l < WF_LANES; l++)
+		{
+			uint32_t	left = 0 - (uint32_t) (v[l] <= s->threshold);
+
+			to[l] = b[l] ^ ((a[l] ^ b[l]) & left);
 		}
-		for (uint32_t t = 0; t < m->segments[g].n_trees; t++)
-			for (int l = 0; l < WF_LANES; l++)
-				b->sum[l] += b->value[RESULTS + t][l];
 	}
+	value += (size_t) RESULTS * WF_LANES;
+	for (uint32_t t = 0; t < n_trees; t++)
+		for (int l = 0; l < WF_LANES; l++)
+			sum[l] += value[t * WF_LANES + (uint32_t) l];
 }
 
 #ifdef WF_HAVE_X86_SIMD
 
 WF_TARGET_AVX2
 static void
-run_avx2(const WfIsolation *m, Block *b)
+run_avx2(const WfSelect *s, const WfSelect *end, uint32_t n_trees,
+		 const float *x, uint32_t *value, uint32_t *sum)
 {
-	const WfSelect *s = m->selects;
-
-	for (uint32_t g = 0; g < m->n_segments; g++)
+	for (; s < end; s++)
 	{
-		for (; s < m->selects + m->segments[g].end; s++)
-		{
-			__m256		t = _mm256_set1_ps(s->threshold);
-			const float *x = b->x[s->slot];
-			const float *low = (const float *) b->value[s->a];
-			const float *high = (const float *) b->value[s->b];
-			float	   *to = (float *) b->value[s->to];
+		__m256		t = _mm256_set1_ps(s->threshold);
+		const float *v = AT(x, s->slot);
+		const float *a = AT(value, s->a);
+		const float *b = AT(value, s->b);
+		float	   *to = AT(value, s->to);
 
-			/* The values are whole numbers; only their bits are moved. */
-			for (int l = 0; l < WF_LANES; l += 8)
-				_mm256_store_ps(to + l, _mm256_blendv_ps(_mm256_load_ps(high + l), _mm256_load_ps(low + l),
-														 _mm256_cmp_ps(_mm256_load_ps(x + l), t, _CMP_LE_OQ)));
-		}
-		for (uint32_t t = 0; t < m->segments[g].n_trees; t++)
-			for (int l = 0; l < WF_LANES; l += 8)
-			{
-				__m256i    *sum = (__m256i *) (b->sum + l);
-				const __m256i *value = (const __m256i *) (b->value[RESULTS + t] + l);
-
-				_mm256_store_si256(sum, _mm256_add_epi32(_mm256_load_si256(sum), _mm256_load_si256(value)));
-			}
+		/* The values are whole numbers; only their bits are moved. */
+		for (int l = 0; l < WF_LANES; l += 8)
+			_mm256_store_ps(to + l, _mm256_blendv_ps(_mm256_load_ps(b + l), _mm256_load_ps(a + l),
+													 _mm256_cmp_ps(_mm256_load_ps(v + l), t, _CMP_LE_OQ)));
 	}
+	value += (size_t) RESULTS * WF_LANES;
+	for (uint32_t i = 0; i < n_trees; i++)
+		for (int l = 0; l < WF_LANES; l += 8)
+			_mm256_store_si256((__m256i *) (sum + l),
+							   _mm256_add_epi32(_mm256_load_si256((const __m256i *) (sum + l)),
+												_mm256_load_si256((const __m256i *) (value + i * WF_LANES + l))));
 }
 
 WF_TARGET_AVX512
 static void
-run_avx512(const WfIsolation *m, Block *b)
+run_avx512(const WfSelect *s, const WfSelect *end, uint32_t n_trees,
+		   const float *x, uint32_t *value, uint32_t *sum)
 {
-	const WfSelect *s = m->selects;
+	__m512i		low = _mm512_load_si512(sum);
+	__m512i		high = _mm512_load_si512(sum + 16);
 
-	for (uint32_t g = 0; g < m->n_segments; g++)
+	for (; s < end; s++)
 	{
-		for (; s < m->selects + m->segments[g].end; s++)
-		{
-			__m512		t = _mm512_set1_ps(s->threshold);
-			const float *x = b->x[s->slot];
-			const uint32_t *low = b->value[s->a];
-			const uint32_t *high = b->value[s->b];
-			uint32_t   *to = b->value[s->to];
+		__m512		t = _mm512_set1_ps(s->threshold);
+		const float *v = AT(x, s->slot);
+		const uint32_t *a = AT(value, s->a);
+		const uint32_t *b = AT(value, s->b);
+		uint32_t   *to = AT(value, s->to);
+		__mmask16	left = _mm512_cmp_ps_mask(_mm512_load_ps(v), t, _CMP_LE_OQ);
+		__mmask16	left_high = _mm512_cmp_ps_mask(_mm512_load_ps(v + 16), t, _CMP_LE_OQ);
 
-			for (int l = 0; l < WF_LANES; l += 16)
-			{
-				__mmask16	left = _mm512_cmp_ps_mask(_mm512_load_ps(x + l), t, _CMP_LE_OQ);
-
-				_mm512_store_si512(to + l, _mm512_mask_blend_epi32(left, _mm512_load_si512(high + l),
-																   _mm512_load_si512(low + l)));
-			}
-		}
-		for (uint32_t t = 0; t < m->segments[g].n_trees; t++)
-			for (int l = 0; l < WF_LANES; l += 16)
-				_mm512_store_si512(b->sum + l,
-								   _mm512_add_epi32(_mm512_load_si512(b->sum + l),
-													_mm512_load_si512(b->value[RESULTS + t] + l)));
+		_mm512_store_si512(to, _mm512_mask_mov_epi32(_mm512_load_si512(b), left, _mm512_load_si512(a)));
+		_mm512_store_si512(to + 16, _mm512_mask_mov_epi32(_mm512_load_si512(b + 16), left_high,
+														  _mm512_load_si512(a + 16)));
 	}
+	value += (size_t) RESULTS * WF_LANES;
+	for (uint32_t i = 0; i < n_trees; i++)
+	{
+		low = _mm512_add_epi32(low, _mm512_load_si512(value + i * WF_LANES));
+		high = _mm512_add_epi32(high, _mm512_load_si512(value + i * WF_LANES + 16));
+	}
+	_mm512_store_si512(sum, low);
+	_mm512_store_si512(sum + 16, high);
 }
 
 #endif
 
-static void
-run(const WfIsolation *m, Block *b)
+static RunSegment
+choose_run(void)
 {
-	memset(b->sum, 0, sizeof(b->sum));
 #ifdef WF_HAVE_X86_SIMD
 	if (wf_simd() >= WF_SIMD_AVX512)
-	{
-		run_avx512(m, b);
-		return;
-	}
+		return run_avx512;
 	if (wf_simd() >= WF_SIMD_AVX2)
-	{
-		run_avx2(m, b);
-		return;
-	}
+		return run_avx2;
 #endif
-	run_plain(m, b);
+	return run_plain;
+}
+
+static void
+run(const WfIsolation *m, Block *b, uint32_t n_groups)
+{
+	RunSegment	run_segment = choose_run();
+	const WfSelect *s = m->selects;
+
+	memset(b->sum, 0, sizeof(b->sum));
+	for (uint32_t i = 0; i < m->n_segments; i++)
+	{
+		const WfSelect *end = m->selects + m->segments[i].end;
+
+		for (uint32_t g = 0; g < n_groups; g++)
+			run_segment(s, end, m->segments[i].n_trees, b->x[g * m->n_slots], b->value[0], b->sum[g]);
+		s = end;
+	}
 }
 
 static void
@@ -399,27 +422,28 @@ set_constants(const WfIsolation *m, Block *b)
 
 /* ---- rows ---- */
 
-/* Up to WF_LANES rows into the block; returns a bit for each that misses a value. */
-static uint32_t
-load_rows(const WfIsolation *m, const float *x, size_t n, Block *b)
+/* Up to WF_LANES rows into a group of the block; places without a row keep what they hold. */
+static void
+load_rows(const WfIsolation *m, const float *x, size_t n, Block *b, uint32_t group)
 {
+	float		(*to)[WF_LANES] = &b->x[group * m->n_slots];
 	uint32_t	missing = 0;
 
-	for (size_t i = 0; i < WF_LANES; i++)
+	for (size_t i = 0; i < n; i++)
 	{
-		WfIsolationRow row = wf_isolation_row(m, x + (i < n ? i : 0) * m->header->n_features);
+		WfIsolationRow row = wf_isolation_row(m, x + i * m->header->n_features);
 		bool		some = false;
 
 		for (uint32_t s = 0; s < m->n_slots; s++)
 		{
 			float		v = wf_isolation_value(m, &row, m->slots[s]);
 
-			b->x[s][i] = v;
+			to[s][i] = v;
 			some |= v != v;
 		}
 		missing |= (uint32_t) some << i;
 	}
-	return missing;
+	b->missing[group] = missing;
 }
 
 /* ---- walking ---- */
@@ -501,19 +525,20 @@ walk_row(WfHost *host, const WfIsolation *m, const float *x, bool all)
 }
 
 static void
-paths_of_lanes(WfHost *host, const WfIsolation *m, const float *x, size_t n, Block *b, uint32_t *paths)
+paths_of_block(WfHost *host, const WfIsolation *m, const float *x, size_t n, Block *b, uint32_t *paths)
 {
-	uint32_t	missing = load_rows(m, x, n, b);
+	size_t		d = m->header->n_features;
+	uint32_t	n_groups = 0;
 
-	run(m, b);
+	for (size_t i = 0; i < n; i += WF_LANES)
+		load_rows(m, x + i * d, n - i < WF_LANES ? n - i : WF_LANES, b, n_groups++);
+	run(m, b, n_groups);
 	for (size_t i = 0; i < n; i++)
 	{
-		const float *row = x + i * m->header->n_features;
-
-		if (missing >> i & 1)
-			paths[i] = walk_row(host, m, row, true);
+		if (b->missing[i / WF_LANES] >> (i % WF_LANES) & 1)
+			paths[i] = walk_row(host, m, x + i * d, true);
 		else
-			paths[i] = b->sum[i] + (m->n_walked ? walk_row(host, m, row, false) : 0);
+			paths[i] = b->sum[i / WF_LANES][i % WF_LANES] + (m->n_walked ? walk_row(host, m, x + i * d, false) : 0);
 	}
 }
 
@@ -523,11 +548,14 @@ static void
 run_rows(WfHost *host, const WfIsolation *m, const float *x, size_t n, uint32_t *paths)
 {
 	Block		b;
+	size_t		groups = m->n_slots ? WF_PROGRAM_SLOTS / m->n_slots : MAX_GROUPS;
+	size_t		rows = (groups < MAX_GROUPS ? groups : MAX_GROUPS) * WF_LANES;
 
 	set_constants(m, &b);
-	for (size_t i = 0; i < n; i += WF_LANES)
+	memset(b.x, 0, (rows / WF_LANES) * m->n_slots * sizeof(b.x[0]));
+	for (size_t i = 0; i < n; i += rows)
 	{
-		paths_of_lanes(host, m, x + i * m->header->n_features, n - i < WF_LANES ? n - i : WF_LANES, &b, paths + i);
+		paths_of_block(host, m, x + i * m->header->n_features, n - i < rows ? n - i : rows, &b, paths + i);
 		if (host)
 			host->check(host);
 	}
