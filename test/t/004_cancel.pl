@@ -36,7 +36,11 @@ my @trainings = (
 	[ 'gradient_boosting', '{"rounds": 20000, "validation": "cv"}' ],
 	[ 'linear', '{"max_iterations": 100000, "l1": 0.001}' ],
 	[ 'sequence', '{"predictor": "lstm"}' ],
-	[ 'sequence', '{"predictor": "boosting"}' ]);
+	[ 'sequence', '{"predictor": "boosting"}' ],
+	[ 'recommender', '{"method": "ease"}' ],
+	[ 'recommender', '{"method": "als", "factors": 100, "iterations": 1000}' ],
+	[ 'recommender', '{"method": "nmf", "factors": 100, "iterations": 1000}' ],
+	[ 'ratings', '{"method": "popular", "factors": 100, "iterations": 1000}' ]);
 
 sub training
 {
@@ -44,6 +48,10 @@ sub training
 
 	return qq{SELECT * FROM wfml.train_sequence('m', 'SELECT i / 20 AS id, f || i / 7 % 3 AS event, i AS at FROM numbers', 'id', 'event', 'at', '$params')}
 		if $algorithm eq 'sequence';
+	# 6,000 items, more than ease takes
+	return sprintf(q{SELECT * FROM wfml.train_recommender('m', 'SELECT i / 60 AS u, i * 7919::bigint %% 6000 AS x, y FROM numbers', 'u', 'x', %s, params => '%s')},
+		$algorithm eq 'ratings' ? "'y'" : 'NULL', $params)
+		if $algorithm eq 'recommender' || $algorithm eq 'ratings';
 	return qq{SELECT * FROM wfml.train('m', '$algorithm', 'SELECT a, b, c, d, e, f, y FROM numbers', 'y', '$params')};
 }
 

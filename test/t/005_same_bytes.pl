@@ -36,7 +36,12 @@ my @trainings = (
 	[ 'boosting_k', 'gradient_boosting', 'label', '{"rounds": 20, "validation": "cv", "folds": 2}' ],
 	[ 'linear', 'linear', 'y', '{}' ],
 	[ 'linear_k', 'linear', 'label', '{"l1": 0.5}', 'WHERE k < 10' ],
-	[ 'sequence', 'sequence', 'label', '{"hidden": 24, "epochs": 3}', 'WHERE k < 3' ]);
+	[ 'sequence', 'sequence', 'label', '{"hidden": 24, "epochs": 3}', 'WHERE k < 3' ],
+	[ 'recommender', 'recommender', 'NULL', '{"seed": 2}' ],
+	[ 'recommender_t', 'recommender', 'NULL', '{"method": "rp3beta", "validation": "time", "ease_items": 50}' ],
+	[ 'recommender_f', 'recommender', 'NULL', '{"method": "als", "factors": 8, "iterations": 3}' ],
+	[ 'recommender_n', 'recommender', 'NULL', '{"method": "nmf", "factors": 8, "iterations": 3}' ],
+	[ 'recommender_r', 'recommender', q{'y'}, '{"factors": 8, "iterations": 5}' ]);
 
 # The statement that trains.
 sub training
@@ -47,6 +52,10 @@ sub training
 	# cases of about twelve events, many at one time
 	return qq{SELECT * FROM wfml.train_sequence('$name', 'SELECT k * 1000 + l AS id, $target || h % 3 AS event, date_trunc(''week'', g) AS at FROM numbers $where $order', 'id', 'event', 'at', '$params')}
 		if $algorithm eq 'sequence';
+	# 10,403 users of about twelve items each; or 101, whose ratings repeat
+	return sprintf(q{SELECT * FROM wfml.train_recommender('%s', 'SELECT %s AS id, h AS item, y, g FROM numbers %s %s', 'id', 'item', %s, 'g', params => '%s')},
+		$name, $target eq 'NULL' ? 'k * 1000 + l' : 'k', $where, $order, $target, $params)
+		if $algorithm eq 'recommender';
 	return qq{SELECT * FROM wfml.train('$name', '$algorithm', 'SELECT a, b, c, d, e, f, g, h, k, l, $target FROM numbers $where $order', '$target', '$params')};
 }
 
