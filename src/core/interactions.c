@@ -571,12 +571,18 @@ wf_interactions_build(WfTeam *team, WfInteractions *in, WfInteractionData *data)
 }
 
 void
-wf_interactions_data_free(WfTeam *team, WfInteractionData *data)
+wf_interactions_matrix_free(WfTeam *team, WfInteractionData *data)
 {
 	if (data->time)
 		wf_team_free(team, data->time);
 	data->time = NULL;
 	wf_matrix_free(team, &data->matrix);
+}
+
+void
+wf_interactions_data_free(WfTeam *team, WfInteractionData *data)
+{
+	wf_interactions_matrix_free(team, data);
 	wf_release(team->host, data->user_code);
 	wf_release(team->host, data->item_code);
 	wf_release(team->host, data->catalogue_item);

@@ -79,7 +79,9 @@ typedef struct WfInteractionData
  * rows are given back on the way, the ids stay.  Without any row: WF_E_DATA.
  */
 void		wf_interactions_build(WfTeam *team, WfInteractions *in, WfInteractionData *data);
-/* Collective. */
+/* Collective: give back what is shared; ids can still be written. */
+void		wf_interactions_matrix_free(WfTeam *team, WfInteractionData *data);
+/* Collective: that, and all the rest. */
 void		wf_interactions_data_free(WfTeam *team, WfInteractionData *data);
 
 /* Sections of ids for a model (idmap.h), on rank 0: users and items by number. */

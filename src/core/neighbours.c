@@ -2,8 +2,8 @@
  * neighbours.c
  *	  The pass over pairs of items.
  *
- * Row i is gathered in an array over all items: for each of i's users, each of
- * the user's items.  The array is small enough for the second-level cache in
+ * Row i is gathered in arrays over all items: for each of i's users, each of
+ * the user's items.  An array is small enough for the second-level cache in
  * most catalogues, and what was touched is listed, so that a row costs its own
  * pairs only.
  *-------------------------------------------------------------------------
@@ -19,19 +19,14 @@
 /* Pairs between two calls of host->check(). */
 #define CHECK_PAIRS 100000
 
-typedef struct Cell
-{
-	float		count;
-	float		walk;			/* Σ 1 / |u| */
-} Cell;
-
 typedef struct Pass
 {
 	WfTeam	   *team;
 	const WfMatrix *m;
 	const WfMatrix *t;
 	const WfNeighbourSpec *spec;
-	Cell	   *cell;			/* by item; zeros between rows */
+	float	   *walk;			/* by item: Σ 1 / |u|; zeros between rows */
+	float	   *count;			/* by item: users of both; NULL: not needed */
 	uint32_t   *touched;
 	WfTop	   *top;
 	uint64_t	since_check;
@@ -114,7 +109,9 @@ gather_row(Pass *pass, uint32_t i)
 {
 	const WfMatrix *m = pass->m;
 	const WfMatrix *t = pass->t;
-	Cell	   *cell = pass->cell;
+	float	   *walk = pass->walk;
+	float	   *count = pass->count;
+	uint32_t	least = i < pass->spec->apart ? pass->spec->apart : 0;
 	uint32_t	n = 0;
 
 	for (uint64_t e = t->start[i]; e < t->start[i + 1]; e++)
@@ -124,14 +121,16 @@ gather_row(Pass *pass, uint32_t i)
 		uint64_t	end = m->start[u + 1];
 		float		share = 1.0f / (float) (end - first);
 
-		for (uint64_t f = first; f < end; f++)
+		/* from the back: items that are kept apart come first in a history */
+		for (uint64_t f = end; f > first && m->col[f - 1] >= least; f--)
 		{
-			Cell	   *c = &cell[m->col[f]];
+			uint32_t	j = m->col[f - 1];
 
-			if (c->count == 0)
-				pass->touched[n++] = m->col[f];
-			c->count += 1;
-			c->walk += share;
+			if (walk[j] == 0)
+				pass->touched[n++] = j;
+			walk[j] += share;
+			if (count)
+				count[j] += 1;
 		}
 		pass->since_check += end - first;
 		if (pass->since_check >= CHECK_PAIRS)
@@ -157,7 +156,7 @@ make_row(Pass *pass, uint32_t i, WfNeighbours *rp3beta, WfNeighbours *knn)
 		for (uint32_t k = 0; k < n; k++)
 			if (pass->touched[k] != i)
 				wf_top_offer(pass->top, &kept, pass->spec->k,
-							 (float) ((double) pass->cell[pass->touched[k]].walk / n_i), pass->touched[k]);
+							 (float) ((double) pass->walk[pass->touched[k]] / n_i), pass->touched[k]);
 		store_row(pass, rp3beta, i, kept);
 	}
 	if (knn && knn->start[i + 1] > knn->start[i])
@@ -169,12 +168,14 @@ make_row(Pass *pass, uint32_t i, WfNeighbours *rp3beta, WfNeighbours *knn)
 			double		norm = sqrt(n_i * (double) wf_matrix_row_length(t, j)) + (double) pass->spec->shrink;
 
 			if (j != i)
-				wf_top_offer(pass->top, &kept, pass->spec->k, (float) ((double) pass->cell[j].count / norm), j);
+				wf_top_offer(pass->top, &kept, pass->spec->k, (float) ((double) pass->count[j] / norm), j);
 		}
 		store_row(pass, knn, i, kept);
 	}
 	for (uint32_t k = 0; k < n; k++)
-		pass->cell[pass->touched[k]] = (Cell) {0, 0};
+		pass->walk[pass->touched[k]] = 0;
+	for (uint32_t k = 0; pass->count && k < n; k++)
+		pass->count[pass->touched[k]] = 0;
 	pass->since_check += 4 * (uint64_t) n;
 }
 
@@ -186,7 +187,9 @@ wf_neighbours_build(WfTeam *team, const WfMatrix *m, const WfMatrix *transposed,
 	Pass		pass = {.team = team,.m = m,.t = transposed,.spec = spec};
 	uint32_t	n = transposed->n_rows;
 
-	pass.cell = wf_alloc_zero(host, n, sizeof(Cell));
+	pass.walk = wf_alloc_zero(host, n, sizeof(float));
+	if (knn)
+		pass.count = wf_alloc_zero(host, n, sizeof(float));
 	pass.touched = wf_alloc(host, n, sizeof(uint32_t));
 	pass.top = wf_alloc(host, spec->k < n ? spec->k : n, sizeof(WfTop));
 	if (rp3beta)
@@ -201,7 +204,8 @@ wf_neighbours_build(WfTeam *team, const WfMatrix *m, const WfMatrix *transposed,
 	wf_team_barrier(team);
 	wf_release(host, pass.top);
 	wf_release(host, pass.touched);
-	wf_release(host, pass.cell);
+	wf_release(host, pass.count);
+	wf_release(host, pass.walk);
 }
 
 void

@@ -36,6 +36,7 @@ typedef struct WfNeighbourSpec
 {
 	uint32_t	k;				/* at most so many in a row */
 	float		shrink;			/* of item-kNN */
+	uint32_t	apart;			/* items below this have no neighbours below it */
 	const uint8_t *wanted;		/* by item: make its row; NULL: all.  The same in all members. */
 } WfNeighbourSpec;
 

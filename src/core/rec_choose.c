@@ -20,11 +20,17 @@
 
 /* by weight of users: equal, by length; the latter counts a user's pairs 1 / length times */
 static const double lambdas[2][5] = {{5, 20, 100, 300, 1000}, {0.5, 2, 5, 20, 100}};
+/* factors of RP3beta's weights beside EASE's */
+static const double tails[] = {0.3, 1, 3};
 static const double betas[] = {0, 0.2, 0.3, 0.4};
 
 #define N_LAMBDAS 5
+#define N_TAILS ((int) (sizeof(tails) / sizeof(tails[0])))
 #define N_BETAS ((int) (sizeof(betas) / sizeof(betas[0])))
 #define MAX_CANDIDATES 64
+
+/* Cubes of EASE's items over all folds, for ten candidates about a second in all. */
+#define FOLD_WORK 5e9
 
 /* About half a second. */
 #define CHEAP_WORK 1e9
@@ -86,6 +92,7 @@ wf_rec_setting(const WfSpec *spec)
 	s.weight = wf_spec_is(spec, "user_weight", "equal") ? WF_EASE_EQUAL : WF_EASE_BY_LENGTH;
 	s.beta = wf_spec_is(spec, "beta", "auto") ? 0.3 : wf_spec_number(spec, "beta");
 	s.shrink = wf_spec_number(spec, "shrink");
+	s.tail = 1;
 	if (s.method == WF_METHOD_NMF || s.method == WF_METHOD_ALS)
 		set_factors(spec, &s, 0);
 	return s;
@@ -133,9 +140,13 @@ error_of(const Candidate *x)
 }
 
 static void
-name_ease(const WfRecSetting *s, char *name, size_t size)
+name_ease(const WfRecSetting *s, bool tail, char *name, size_t size)
 {
-	snprintf(name, size, "ease(%g%s)", s->regularization, s->weight == WF_EASE_EQUAL ? "" : ",by_length");
+	char		more[24] = "";
+
+	if (tail)
+		snprintf(more, sizeof(more), "+rp3beta(%g)", s->tail);
+	snprintf(name, size, "ease(%g%s)%s", s->regularization, s->weight == WF_EASE_EQUAL ? "" : ",by_length", more);
 }
 
 /* Collective: every lambda asked for, on at most n items; one Gram matrix for all. */
@@ -165,7 +176,7 @@ search_ease(Choice *c, const WfRecSetting *asked, WfEaseWeight weight, uint32_t 
 			memcpy(trained.dense, gram, ld * ld * sizeof(float));
 		wf_team_barrier(team);
 		wf_ease_solve(team, trained.dense, n, setting.regularization);
-		name_ease(&setting, name, sizeof(name));
+		name_ease(&setting, false, name, sizeof(name));
 		try_candidate(c, &setting, &trained, name);
 	}
 	wf_team_free(team, trained.dense);
@@ -183,9 +194,39 @@ best_of(const Choice *c, int from)
 	return best;
 }
 
-/* EASE: lambda and weight among few items, then the best of them among all that it takes. */
+/*
+ * Collective: EASE among all items that it takes, and RP3beta's weights for
+ * the others by several factors.
+ */
 static void
-try_ease(Choice *c, const WfRecSetting *asked)
+try_whole_ease(Choice *c, WfRecSetting setting, const uint8_t *wanted)
+{
+	WfRec	   *rec = c->rec;
+	bool		tail = wf_rec_ease_items(rec) < rec->data.n_items;
+	WfRecTrained trained;
+	char		name[48];
+
+	setting.tail = tails[0];
+	wf_rec_train(rec, &c->stage, &setting, wanted, &trained);
+	for (int t = 0; t < (tail ? N_TAILS : 1); t++)
+	{
+		size_t		begin,
+					end;
+
+		wf_team_part(rec->team, tail ? trained.rows.start[rec->data.n_items] : 0, &begin, &end);
+		for (size_t e = begin; t > 0 && e < end; e++)
+			trained.rows.weight[e] *= (float) (tails[t] / tails[t - 1]);
+		wf_team_barrier(rec->team);
+		setting.tail = tails[t];
+		name_ease(&setting, tail, name, sizeof(name));
+		try_candidate(c, &setting, &trained, name);
+	}
+	wf_rec_trained_free(rec, &trained);
+}
+
+/* Collective: lambda and weight among few items, then the best of them among all. */
+static void
+try_ease(Choice *c, const WfRecSetting *asked, const uint8_t *wanted)
 {
 	WfRec	   *rec = c->rec;
 	uint32_t	n = wf_rec_ease_items(rec);
@@ -196,17 +237,12 @@ try_ease(Choice *c, const WfRecSetting *asked)
 		search_ease(c, asked, WF_EASE_EQUAL, n_search);
 	if (!wf_spec_is(rec->spec, "user_weight", "equal"))
 		search_ease(c, asked, WF_EASE_BY_LENGTH, n_search);
-	if (n > n_search)
+	if (rec->data.n_items > n_search)
 	{
 		WfRecSetting setting = best_of(c, first)->setting;
-		WfRecTrained trained;
-		char		name[48];
 
 		c->n = c->at = first;
-		wf_rec_train(rec, &c->stage, &setting, NULL, &trained);
-		name_ease(&setting, name, sizeof(name));
-		try_candidate(c, &setting, &trained, name);
-		wf_rec_trained_free(rec, &trained);
+		try_whole_ease(c, setting, wanted);
 	}
 }
 
@@ -280,32 +316,11 @@ factors_are_cheap(const WfRec *rec)
 	return 20 * (2 * (double) rec->data.matrix.n * k * k + rows * k * k * k / 3) < CHEAP_WORK;
 }
 
-/* Items of the audience's histories: only their rows are used.  Collective, shared. */
-static uint8_t *
-rows_wanted(Choice *c)
-{
-	WfTeam	   *team = c->rec->team;
-	const WfMatrix *m = &c->stage.m;
-	uint8_t    *wanted = wf_team_alloc(team, m->n_cols, 1);
-
-	if (team->rank == 0)
-		for (uint32_t k = 0; k < c->audience.n; k++)
-		{
-			uint32_t	u = c->audience.user[k];
-
-			for (uint64_t e = m->start[u]; e < m->start[u + 1]; e++)
-				wanted[m->col[e]] = 1;
-		}
-	wf_team_barrier(team);
-	return wanted;
-}
-
 /* Both methods that keep rows of weights, or the one asked for. */
 static void
-try_rows(Choice *c, const WfRecSetting *asked, bool walk, bool knn)
+try_rows(Choice *c, const WfRecSetting *asked, const uint8_t *wanted, bool walk, bool knn)
 {
 	WfRec	   *rec = c->rec;
-	uint8_t    *wanted = rows_wanted(c);
 	WfNeighbours walk_rows = {0};
 	WfNeighbours knn_rows = {0};
 	WfNeighbourSpec spec = {
@@ -322,7 +337,6 @@ try_rows(Choice *c, const WfRecSetting *asked, bool walk, bool knn)
 		try_knn(c, asked, &knn_rows);
 	wf_neighbours_free(rec->team, &knn_rows);
 	wf_neighbours_free(rec->team, &walk_rows);
-	wf_team_free(rec->team, wanted);
 }
 
 /* The best; of those within a standard error of it, the earliest method's best. */
@@ -367,19 +381,22 @@ try_fold(Choice *c, const WfRecSetting *asked, bool any)
 {
 	WfRec	   *rec = c->rec;
 	WfRecScores popular;
+	uint8_t    *wanted;
 
 	c->at = 0;
 	wf_rec_stage(rec, WF_SIDE_HELD | WF_SIDE_HIDDEN, &c->stage);
 	wf_rec_score(rec, &c->stage, &c->audience, NULL, &popular);
 	c->popular += popular.ndcg * popular.n_users;
+	wanted = wf_rec_rows_wanted(rec, &c->stage, &c->audience);
 	if (any || asked->method == WF_METHOD_EASE)
-		try_ease(c, asked);
+		try_ease(c, asked, wanted);
 	if (any || asked->method == WF_METHOD_RP3BETA)
-		try_rows(c, asked, true, any);
+		try_rows(c, asked, wanted, true, any);
 	if (asked->method == WF_METHOD_NMF || asked->method == WF_METHOD_ALS)
 		try_factors(c, asked->method, WF_FACTORS_CANDIDATES);
 	else if (any && factors_are_cheap(rec))
 		try_factors(c, WF_METHOD_ALS, 1);
+	wf_team_free(rec->team, wanted);
 	wf_rec_stage_free(rec, &c->stage);
 }
 
@@ -407,14 +424,28 @@ is_open(const WfSpec *spec, WfRecommendMethod method)
 	return false;
 }
 
+/* As many as are worth their time; one where the candidates depend on the fold. */
+static int
+n_folds(const WfRec *rec, const WfRecSetting *asked, bool any)
+{
+	double		items = rec->data.n_items;
+	int			folds = MAX_FOLDS;
+
+	if (asked->method == WF_METHOD_NMF || asked->method == WF_METHOD_ALS ||
+		items > SEARCH_ITEMS || items > wf_rec_ease_items(rec))
+		return 1;
+	while ((any || asked->method == WF_METHOD_EASE) && folds > 1 && folds * items * items * items > FOLD_WORK)
+		folds--;
+	return folds;
+}
+
 WfRecSetting
 wf_rec_choose(WfRec *rec, bool told)
 {
 	const WfSpec *spec = rec->spec;
 	WfRecSetting asked = wf_rec_setting(spec);
 	bool		any = wf_spec_is(spec, "method", "auto");
-	bool		factors = asked.method == WF_METHOD_NMF || asked.method == WF_METHOD_ALS;
-	int			folds = factors || wf_rec_ease_items(rec) > SEARCH_ITEMS ? 1 : MAX_FOLDS;
+	int			folds = n_folds(rec, &asked, any);
 	uint64_t	users = 0;
 	Choice		c = {.rec = rec};
 

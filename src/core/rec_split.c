@@ -269,6 +269,20 @@ wf_rec_audience(WfRec *rec, int side, uint32_t max, WfRecAudience *audience)
 	wf_release(rec->team->host, list);
 }
 
+uint8_t *
+wf_rec_rows_wanted(WfRec *rec, const WfRecStage *stage, const WfRecAudience *audience)
+{
+	const WfMatrix *m = &stage->m;
+	uint8_t    *wanted = wf_team_alloc(rec->team, m->n_cols, 1);
+
+	if (rec->team->rank == 0)
+		for (uint32_t k = 0; k < audience->n; k++)
+			for (uint64_t e = m->start[audience->user[k]]; e < m->start[audience->user[k] + 1]; e++)
+				wanted[m->col[e]] = 1;
+	wf_team_barrier(rec->team);
+	return wanted;
+}
+
 void
 wf_rec_audience_free(WfRec *rec, WfRecAudience *audience)
 {
@@ -502,15 +516,22 @@ wf_rec_stage(WfRec *rec, int mask, WfRecStage *stage)
 }
 
 void
+wf_rec_stage_free_pairs(WfRec *rec, WfRecStage *stage)
+{
+	wf_matrix_free(rec->team, &stage->t);
+	if (stage->own_pairs)
+		wf_matrix_free(rec->team, &stage->pairs);
+	stage->own_pairs = false;
+}
+
+void
 wf_rec_stage_free(WfRec *rec, WfRecStage *stage)
 {
 	WfTeam	   *team = rec->team;
 
 	wf_team_free(team, stage->popular);
 	wf_team_free(team, stage->support);
-	wf_matrix_free(team, &stage->t);
-	if (stage->own_pairs)
-		wf_matrix_free(team, &stage->pairs);
+	wf_rec_stage_free_pairs(rec, stage);
 	if (stage->own_m)
 		wf_matrix_free(team, &stage->m);
 	memset(stage, 0, sizeof(*stage));

@@ -30,8 +30,49 @@ wf_rec_late(WfRec *rec)
 	return late != 0;
 }
 
+/*
+ * RP3beta's rows for what EASE leaves out: from and to items beyond its own.
+ * A chance of a walk is of the size of a regression weight; the damping is
+ * taken relative to the most popular item of the tail, where it is 1.
+ */
 static void
-train_ease(WfRec *rec, const WfRecStage *stage, const WfRecSetting *setting, WfRecTrained *trained)
+train_tail(WfRec *rec, const WfRecStage *stage, const WfRecSetting *setting,
+		   const uint8_t *wanted, uint32_t n, WfRecTrained *trained)
+{
+	WfNeighbourSpec spec = {
+		.k = (uint32_t) wf_spec_number(rec->spec, "neighbours"),
+		.apart = n,
+		.wanted = wanted
+	};
+	WfHost	   *host = rec->team->host;
+	float	   *factor = wf_alloc(host, rec->data.n_items, sizeof(float));
+	WfNeighbours *rows = &trained->rows;
+	double		unit;
+	size_t		begin,
+				end;
+
+	wf_neighbours_build(rec->team, &stage->pairs, &stage->t, &spec, rows, NULL);
+	wf_neighbours_damping(setting->beta, stage->support, rec->data.n_items, factor);
+	unit = factor[n] > 0 ? setting->tail / (double) factor[n] : setting->tail;
+	wf_team_part(rec->team, rec->data.n_items, &begin, &end);
+	for (size_t i = begin; i < end; i++)
+	{
+		for (uint64_t e = rows->start[i]; e < rows->start[i] + rows->length[i]; e++)
+			rows->weight[e] *= (float) (unit * (double) factor[rows->item[e]]);
+		if (i % 256 == 0)
+			host->check(host);
+	}
+	wf_release(host, factor);
+	wf_team_barrier(rec->team);
+	trained->model.start = rows->start;
+	trained->model.length = rows->length;
+	trained->model.item = rows->item;
+	trained->model.weight = rows->weight;
+}
+
+static void
+train_ease(WfRec *rec, const WfRecStage *stage, const WfRecSetting *setting,
+		   const uint8_t *wanted, WfRecTrained *trained)
 {
 	uint32_t	n = wf_rec_ease_items(rec);
 	size_t		ld = wf_spd_padded(n);
@@ -42,6 +83,8 @@ train_ease(WfRec *rec, const WfRecStage *stage, const WfRecSetting *setting, WfR
 	trained->model.n_dense = n;
 	trained->model.ld = ld;
 	trained->model.dense = trained->dense;
+	if (n < rec->data.n_items)
+		train_tail(rec, stage, setting, wanted, n, trained);
 }
 
 static void
@@ -81,7 +124,7 @@ wf_rec_train(WfRec *rec, const WfRecStage *stage, const WfRecSetting *setting,
 	switch (setting->method)
 	{
 		case WF_METHOD_EASE:
-			train_ease(rec, stage, setting, trained);
+			train_ease(rec, stage, setting, wanted, trained);
 			break;
 		case WF_METHOD_RP3BETA:
 		case WF_METHOD_ITEM_KNN:

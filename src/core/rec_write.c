@@ -162,6 +162,33 @@ put_content(Writer *w)
 }
 
 void
+wf_rec_reserve(WfBytes *b, size_t size)
+{
+	size_t		length = b->length;
+
+	wf_bytes_extend(b, size);
+	b->length = length;
+}
+
+/* Bytes of the parts whose size is known beforehand. */
+static size_t
+known_size(const Writer *w)
+{
+	const WfMatrix *m = &w->stage->m;
+	const WfItemModel *model = &w->trained->model;
+	WfHost	   *host = w->rec->team->host;
+	size_t		size = sizeof(WfRecHeader) + 64 * WF_REC_PARTS;
+	uint64_t	entries = 0;
+
+	for (uint32_t i = 0; model->start && i < model->n_items; i++)
+		entries += model->length[i];
+	size = wf_size_add(host, size, wf_size_mul(host, m->n, w->trained->factors.k ? 8 : 4));
+	size = wf_size_add(host, size, wf_size_mul(host, entries, 8));
+	size = wf_size_add(host, size, ((size_t) m->n_rows + m->n_cols + 2) * 16);
+	return wf_size_add(host, size, (size_t) model->n_dense * (wf_rec_dense_row(model->n_dense) * 2 + 4));
+}
+
+void
 wf_rec_write(WfRec *rec, const WfRecStage *stage, const WfRecTrained *trained,
 			 const WfBytes *ratings, WfBytes *out)
 {
@@ -171,6 +198,7 @@ wf_rec_write(WfRec *rec, const WfRecStage *stage, const WfRecTrained *trained,
 
 	wf_bytes_align(out, 64);
 	w.base = out->length;
+	wf_rec_reserve(out, known_size(&w));
 	wf_bytes_extend(out, sizeof(WfRecHeader));
 	w.header.version = WF_REC_VERSION;
 	w.header.method = trained->method;

@@ -16,7 +16,7 @@
 #include "core/recommending.h"
 
 /* Users that report, at most. */
-#define MAX_REPORT_USERS 20000
+#define MAX_REPORT_USERS 5000
 /* With up to so many entries the choice is made again with those that reported. */
 #define MAX_CHOOSE_TWICE 1000000
 
@@ -67,20 +67,6 @@ report_rankings(WfRec *rec, const WfRecScores *own, const WfRecScores *popular, 
 	add_score(rec, "coverage@10", own->coverage, popular->coverage, split);
 }
 
-/* Rows of items that the audience's histories hold; collective, shared. */
-static uint8_t *
-rows_wanted(WfRec *rec, const WfRecStage *stage, const WfRecAudience *audience)
-{
-	uint8_t    *wanted = wf_team_alloc(rec->team, stage->m.n_cols, 1);
-
-	if (rec->team->rank == 0)
-		for (uint32_t k = 0; k < audience->n; k++)
-			for (uint64_t e = stage->m.start[audience->user[k]]; e < stage->m.start[audience->user[k] + 1]; e++)
-				wanted[stage->m.col[e]] = 1;
-	wf_team_barrier(rec->team);
-	return wanted;
-}
-
 /* Collective: train on what is not held out, and report what is. */
 static void
 report(WfRec *rec, const WfRecSetting *setting, const char *split)
@@ -96,7 +82,7 @@ report(WfRec *rec, const WfRecSetting *setting, const char *split)
 	wf_rec_audience(rec, WF_SIDE_HELD, MAX_REPORT_USERS, &audience);
 	if (audience.n > 0)
 	{
-		wanted = rows_wanted(rec, &stage, &audience);
+		wanted = wf_rec_rows_wanted(rec, &stage, &audience);
 		wf_rec_train(rec, &stage, setting, wanted, &trained);
 		wf_rec_score(rec, &stage, &audience, &trained, &own);
 		wf_rec_trained_free(rec, &trained);
@@ -135,6 +121,7 @@ write_model(WfRec *rec, WfBytes *section)
 				   "the model would take %zu MB, more than the limit of %zu MB",
 				   (section->length + users.length + items.length) >> 20, rec->input->size_limit >> 20);
 	wf_bytes_init(&rec->result->artifact, host);
+	wf_rec_reserve(&rec->result->artifact, section->length + users.length + items.length + 4096);
 	wf_model_write_sections(host, rec->spec, rec->data.n_rows, sections, 3, &rec->result->artifact);
 	wf_bytes_free(&users);
 	wf_bytes_free(&items);
@@ -156,6 +143,8 @@ final_model(WfRec *rec, const WfRecSetting *setting, int mask)
 	if (rec->data.has_rating)
 		wf_rec_train_ratings(rec, &stage, &ratings);
 	wf_rec_train(rec, &stage, setting, NULL, &trained);
+	/* before the room for the model is needed */
+	wf_rec_stage_free_pairs(rec, &stage);
 	if (rec->team->rank == 0)
 	{
 		host->progress(host, WF_PHASE_WRITE, 0, 1);
@@ -165,6 +154,7 @@ final_model(WfRec *rec, const WfRecSetting *setting, int mask)
 	}
 	wf_rec_trained_free(rec, &trained);
 	wf_rec_stage_free(rec, &stage);
+	wf_interactions_matrix_free(rec->team, &rec->data);
 	if (rec->team->rank == 0)
 		write_model(rec, &section);
 	wf_bytes_free(&section);
@@ -228,6 +218,9 @@ wf_recommender_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitRes
 		rec.deadline = team->host->now(team->host) + spec->max_seconds;
 	wf_team_broadcast(team, &rec.deadline, sizeof(rec.deadline));
 	wf_interactions_build(team, rec.input ? rec.input->interactions : NULL, &rec.data);
+	if (team->rank == 0 && rec.data.has_rating && rec.data.n_rows > rec.data.matrix.n)
+		team->host->notice(team->host, "repeated ratings of the same user and item: %llu, their mean counts",
+						   (unsigned long long) (rec.data.n_rows - rec.data.matrix.n));
 	rec.ranker = wf_ranker_create(team->host, rec.data.n_items);
 	rec.side = wf_team_alloc(team, rec.data.matrix.n, 1);
 	set_liked(&rec);

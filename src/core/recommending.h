@@ -32,6 +32,7 @@ typedef struct WfRecSetting
 	WfEaseWeight weight;
 	double		beta;
 	double		shrink;
+	double		tail;			/* factor of RP3beta's weights where EASE has none */
 	WfFactorSpec factors;
 } WfRecSetting;
 
@@ -114,9 +115,13 @@ void		wf_rec_show(WfRec *rec, WfRecAudience *audience);
 void		wf_rec_show_all(WfRec *rec);
 /* Collective: users with something to find on that side and a history, at most max. */
 void		wf_rec_audience(WfRec *rec, int side, uint32_t max, WfRecAudience *audience);
+/* Collective: items of the audience's histories; shared, 1 or 0 by item. */
+uint8_t    *wf_rec_rows_wanted(WfRec *rec, const WfRecStage *stage, const WfRecAudience *audience);
 void		wf_rec_audience_free(WfRec *rec, WfRecAudience *audience);
 /* Collective: entries on none of the sides of the mask. */
 void		wf_rec_stage(WfRec *rec, int mask, WfRecStage *stage);
+/* Collective: what only training needs. */
+void		wf_rec_stage_free_pairs(WfRec *rec, WfRecStage *stage);
 void		wf_rec_stage_free(WfRec *rec, WfRecStage *stage);
 
 /* ---- rec_score.c ---- */
@@ -149,6 +154,9 @@ void		wf_rec_train_ratings(WfRec *rec, const WfRecStage *stage, WfBytes *out);
 void		wf_rec_report_ratings(WfRec *rec, const WfRecStage *stage, const char *split);
 
 /* ---- rec_write.c ---- */
+
+/* Room for that many bytes at once, so that a large block need not move as it grows. */
+void		wf_rec_reserve(WfBytes *b, size_t size);
 
 /* Rank 0: the section of a trained model.  ratings: bytes of ratings.h, or empty. */
 void		wf_rec_write(WfRec *rec, const WfRecStage *stage, const WfRecTrained *trained,

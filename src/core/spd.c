@@ -21,6 +21,9 @@
 /* A pivot is at least this share of the element it started from. */
 #define PIVOT_MIN 1e-7
 
+#define DOUBLES 4
+typedef double Doubles __attribute__((vector_size(DOUBLES * sizeof(double)), aligned(8)));
+
 /* c (8 rows × 64, ld apart) = or -= the product of a group and a strip. */
 typedef void (*Kernel) (const float *p, const float *r, float *c, size_t ld, int add);
 
@@ -117,8 +120,8 @@ invert_block(const Sweep *s, size_t k0, double *d, float *packed)
 			if (i == k)
 				continue;
 			to[k] = 0;
-			for (size_t j = 0; j < BLOCK; j++)
-				to[j] -= x * row[j];
+			for (size_t j = 0; j < BLOCK; j += DOUBLES)
+				*(Doubles *) (to + j) -= x * *(const Doubles *) (row + j);
 		}
 	}
 	for (size_t k = 0; k < BLOCK; k++)
