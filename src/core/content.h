@@ -9,8 +9,9 @@
  *				0x80 on, in lower case), and the whole when it is short
  *	category	one term: the value
  *	tags		one term for each
- *	number		a point on a quarter of a circle: two terms, so that equal
- *				numbers have the likeness 1 and the ends of the distribution 0
+ *	number		its place in the distribution, between two of eight points, which
+ *				are its terms: equal numbers have the likeness 1, near ones
+ *				something, distant ones nothing
  *
  * A term weighs (1 + log tf) · idf.  Each column of an item has length 1, so
  * that a long text does not drown a category; then the item has length 1.

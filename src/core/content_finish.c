@@ -15,8 +15,8 @@
 #include "core/mathx.h"
 
 #define CHECK_ENTRIES 16384
-/* A quarter of a circle is 2t / (1 + t²), (1 - t²) / (1 + t²) for t up to tan(π/8). */
-#define QUARTER 0.41421356237309503
+/* Points that a number lies between. */
+#define KNOTS 8
 /* Logistic curve that is closest to the normal distribution. */
 #define LOGISTIC 1.702
 
@@ -261,11 +261,11 @@ add_weighed(Finish *f, uint64_t hash, double weight, uint32_t column, bool share
 	wf_bytes_append(&f->weighed, &w, sizeof(w));
 }
 
-/* Hash of one of the two terms that a number has. */
+/* Hash of one of the points of a number column. */
 static uint64_t
-axis(uint32_t column, int side)
+knot_hash(uint32_t column, uint32_t knot)
 {
-	uint32_t	key[2] = {column, (uint32_t) side};
+	uint32_t	key[2] = {column, knot};
 
 	return wf_hash_bytes(key, sizeof(key), UINT64_C(0x6e756d626572)) | 1;
 }
@@ -276,14 +276,19 @@ weigh_number(Finish *f, const WfContentNumber *number)
 	const Moments *m = &f->moments[number->column];
 	double		deviation = sqrt(m->squares / (double) m->n);
 	double		z = deviation > 0 ? (number->value - m->sum) / deviation : 0;
-	double		t;
+	double		place;
+	uint32_t	knot;
 
 	/* all the same, or beyond what squares can tell: nothing to compare */
 	if (!(deviation > 0 && isfinite(z)))
 		return;
-	t = QUARTER * wf_sigmoid(LOGISTIC * z);
-	add_weighed(f, axis(number->column, 0), (1 - t * t) / (1 + t * t), number->column, true);
-	add_weighed(f, axis(number->column, 1), 2 * t / (1 + t * t), number->column, true);
+	place = wf_sigmoid(LOGISTIC * z) * (KNOTS - 1);
+	knot = place < KNOTS - 2 ? (uint32_t) place : KNOTS - 2;
+	place -= knot;
+	if (place < 1)
+		add_weighed(f, knot_hash(number->column, knot), sqrt(1 - place), number->column, true);
+	if (place > 0)
+		add_weighed(f, knot_hash(number->column, knot + 1), sqrt(place), number->column, true);
 }
 
 /* Each column to length 1, then the whole. */
