@@ -61,7 +61,7 @@ boosting_spec(WfHost *host, const WfSpec *outer, bool for_gaps, WfSpec *spec)
 	spec->algorithm = wf_algorithm_find("gradient_boosting");
 	spec->task = for_gaps ? WF_REGRESSION : WF_CLASSIFICATION;
 	wf_params_defaults(spec);
-	set_number(host, spec, "rounds", 600);
+	set_number(host, spec, "rounds", wf_spec_number(outer, "rounds"));
 	set_number(host, spec, "learning_rate", 0.07);
 	set_number(host, spec, "max_depth", 4);
 	set_number(host, spec, "max_leaves", 16);

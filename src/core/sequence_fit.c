@@ -39,6 +39,8 @@ const WfParam wf_sequence_params[] = {
 	"Size of the LSTM's steps (Adam)."},
 	{"dropout", WF_PARAM_REAL, 0, 0.9, "0.2", NULL,
 	"Share of the LSTM's units that are hidden from its output layer while it learns."},
+	{"rounds", WF_PARAM_INT, 1, 100000, "600", NULL,
+	"Most rounds of boosting; it stops when the cases kept aside profit no more."},
 	{"tie_column", WF_PARAM_COLUMN, 0, 0, NULL, NULL,
 	"Column that orders events of one case at one time; without it their text does."},
 	{0}
@@ -146,7 +148,9 @@ make_plan(Fit *fit)
 	if (!plan->judged)
 	{
 		plan->epochs = plan->epochs < BLIND_EPOCHS ? plan->epochs : BLIND_EPOCHS;
-		plan->event_rounds = plan->gap_rounds = BLIND_ROUNDS;
+		plan->event_rounds = (int) wf_spec_number(fit->spec, "rounds");
+		plan->event_rounds = plan->event_rounds < BLIND_ROUNDS ? plan->event_rounds : BLIND_ROUNDS;
+		plan->gap_rounds = plan->event_rounds;
 	}
 	if (fit->spec->validation != WF_VALIDATE_NONE && n_of_role[WF_CASE_REPORTS] == 0)
 		fit->host->notice(fit->host, "there is one case only, so the model is not validated");

@@ -34,6 +34,7 @@ job_start(TestHost *th, Job *job, WfEventLog *log, const char *predictor, const 
 	set(th, &job->spec, "embedding", 6, NULL);
 	set(th, &job->spec, "epochs", 4, NULL);
 	set(th, &job->spec, "learning_rate", 0.02, NULL);
+	set(th, &job->spec, "rounds", 25, NULL);
 	wf_params_finish(&th->host, &job->spec);
 	job->input = (WfSequenceInput) {.log = log,.size_limit = (size_t) 1 << 28,.time_zone = "UTC"};
 }
@@ -116,7 +117,7 @@ ask(TestHost *th, const WfModel *m, const WfEventLog *events, uint32_t n_cases)
 /* Bytes and scores do not depend on team or order of rows; the blend beats order 1. */
 WF_TEST(same_rows_same_bytes)
 {
-	MadeLog		made = made_log(400, 9, 6, 77);
+	MadeLog		made = made_log(250, 8, 6, 77);
 	TestHost	th1;
 	Job			first;
 	WfModel    *m;
@@ -131,7 +132,7 @@ WF_TEST(same_rows_same_bytes)
 		Job			job;
 
 		test_host_begin(&th);
-		job_start(&th, &job, made_events(&th.host, &made, true, coprime(made.n, 500)), "blend", "holdout");
+		job_start(&th, &job, made_events(&th.host, &made, true, coprime(made.n, 300)), "blend", "holdout");
 		WF_CHECK(test_team_run(&th, size, fit, &job));
 		WF_CHECK_EQ(job.result.artifact.length, first.result.artifact.length);
 		WF_CHECK(job.result.artifact.length == first.result.artifact.length &&
@@ -326,7 +327,7 @@ WF_TEST(hostile_shapes)
 	made.rows[0] = (MadeEvent) {0, 0, 0};
 	fit_shape(&made, true);
 	/* one case; one event type; all at one instant */
-	made.n = 3000;
+	made.n = 1500;
 	for (uint32_t i = 0; i < made.n; i++)
 		made.rows[i] = (MadeEvent) {0, i % 7, i};
 	fit_shape(&made, true);
@@ -341,9 +342,9 @@ WF_TEST(hostile_shapes)
 		made.rows[i] = (MadeEvent) {i, i % 11, i * 60.0};
 	fit_shape(&made, true);
 	/* nearly every event another */
-	made.n = 20000;
+	made.n = 8000;
 	for (uint32_t i = 0; i < made.n; i++)
-		made.rows[i] = (MadeEvent) {i / 20, (uint32_t) (wf_mix(i) % 10000), i};
+		made.rows[i] = (MadeEvent) {i / 20, (uint32_t) (wf_mix(i) % 5000), i};
 	fit_shape(&made, false);
 	free(made.rows);
 }
@@ -361,7 +362,7 @@ WF_TEST(hostile_bytes)
 	job_start(&th, &job, made_events(&th.host, &made, true, 1), "blend", "none");
 	WF_CHECK(test_team_run(&th, 1, fit, &job));
 	model = &job.result.artifact;
-	for (uint64_t i = 0; i < 800; i++)
+	for (uint64_t i = 0; i < 300; i++)
 	{
 		uint64_t	r = wf_rng(71, i);
 		uint8_t    *copy = aligned_alloc(64, (model->length + 63) & ~(size_t) 63);
@@ -392,7 +393,7 @@ WF_TEST(hostile_bytes)
 		test_host_end(&in);
 		free(copy);
 	}
-	WF_CHECK(refused > 50);
+	WF_CHECK(refused > 20);
 	test_host_end(&th);
 	free(made.rows);
 }
@@ -406,7 +407,7 @@ WF_TEST(failures_leave_nothing)
 	{
 		volatile uint64_t total = 0;
 
-		for (volatile uint64_t at = 0; at <= total; at += 1 + total / 60)
+		for (volatile uint64_t at = 0; at <= total; at += 1 + total / 30)
 		{
 			TestHost	th;
 			Job			job;
@@ -415,6 +416,7 @@ WF_TEST(failures_leave_nothing)
 			test_host_begin(&th);
 			job_start(&th, &job, made_events(&th.host, &made, true, 1), "blend", "holdout");
 			set(&th, &job.spec, "epochs", 1, NULL);
+			set(&th, &job.spec, "rounds", 2, NULL);
 			th.n_allocs = th.n_checks = 0;
 			if (at > 0 && cancel)
 				th.cancel_check_at = at;
