@@ -10,6 +10,7 @@ import accuracy
 import explaining
 import lstm
 import prediction
+import recommend
 import samebytes
 import sequence
 import shapes
@@ -32,6 +33,9 @@ BENCHES = {
     "explain": explaining.explain,
     "bytes": samebytes.same_bytes,
     "shapes": shapes.shapes,
+    "recommend": recommend.quality,
+    "recommend-p50": recommend.latency,
+    "recommend-scale": recommend.scale,
     "sequence": sequence.sequence,
 }
 
