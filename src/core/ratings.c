@@ -208,7 +208,7 @@ static void
 take_best(const Search *s, WfRatingsFit *fit)
 {
 	fit->k = s->best.k;
-	fit->iterations = s->best.iterations;
+	fit->iterations = s->spec->iterations > 0 ? s->spec->iterations : s->best.iterations;
 	fit->regularization = s->best.regularization;
 	fit->time_limited = s->time_limited;
 }
@@ -234,7 +234,7 @@ search(WfTeam *team, const WfRatingsSpec *spec, const WfRatingsMoments *moments,
 		Trial		fallback = s.best;
 
 		s.members = n_members(m->n) < TRIAL_MEMBERS ? n_members(m->n) : TRIAL_MEMBERS;
-		s.max_steps = spec->iterations > 0 ? spec->iterations : MAX_ITERATIONS;
+		s.max_steps = spec->iterations > 0 && spec->iterations < MAX_ITERATIONS ? spec->iterations : MAX_ITERATIONS;
 		s.sum = wf_team_alloc(team, wf_size_mul(team->host, s.held.n, (size_t) s.max_steps), sizeof(float));
 		s.max_k = max_factors(m->n_rows, m->n_cols, spec->k);
 		wf_matrix_transpose(team, &train, &transposed);
