@@ -5,6 +5,7 @@
  */
 #include "wf_test.h"
 
+#include "anomaly_sample.h"
 #include "core/isolation_forms.h"
 #include "core/mathx.h"
 #include "core/rng.h"
@@ -486,6 +487,94 @@ WF_TEST(infinities_and_groups)
 
 		WF_CHECK(s > 0 && s < 1);
 	}
+	test_host_end(&th);
+}
+
+/* ---- the whole way ---- */
+
+typedef struct Whole
+{
+	uint32_t	step;
+	bool		grouped;
+	WfBytes		artifact;
+	WfFitResult result;
+} Whole;
+
+static void
+fit_in_team(WfTeam *team, void *arg)
+{
+	Whole	   *w = arg;
+	Sample		s;
+	WfFitResult result;
+
+	if (team->rank == 0)
+		anomaly_sample_make(&s, team->host, 2000, w->step, w->grouped);
+	else
+	{
+		/* the spec alone travels */
+		memset(&s, 0, sizeof(s));
+		s.spec.task = WF_ANOMALY;
+		sample_spec(team->host, &s, "isolation_forest", "none");
+	}
+	wf_fit(team, &s.spec, team->rank == 0 ? &s.input : NULL, team->rank == 0 ? &result : NULL);
+	if (team->rank == 0)
+		w->result = result;
+}
+
+/* Rows in another order, and another team: the same model. */
+WF_TEST(same_model_in_any_order)
+{
+	TestHost	th;
+
+	test_host_begin(&th);
+	for (int grouped = 0; grouped < 2; grouped++)
+	{
+		Whole		first = {.step = 1,.grouped = grouped};
+
+		WF_CHECK(test_team_run(&th, 1, fit_in_team, &first));
+		for (int size = 1; size <= 3; size++)
+		{
+			Whole		w = {.step = 8 * (uint32_t) size + 5,.grouped = grouped};
+
+			WF_CHECK(test_team_run(&th, size, fit_in_team, &w));
+			WF_CHECK_EQ(w.result.artifact.length, first.result.artifact.length);
+			WF_CHECK(memcmp(w.result.artifact.data, first.result.artifact.data, first.result.artifact.length) == 0);
+		}
+	}
+	test_host_end(&th);
+}
+
+WF_TEST(model_with_groups)
+{
+	TestHost	th;
+	Whole		w = {.step = 1,.grouped = true};
+	WfModel    *m;
+	float		x[4] = {1, 0, 0.5f, 0};
+	double		score;
+
+	test_host_begin(&th);
+	WF_CHECK(test_team_run(&th, 1, fit_in_team, &w));
+	WF_CHECK_STR(w.result.scores[w.result.headline].metric, "flagged");
+	WF_CHECK_STR(w.result.scores[w.result.headline].split, "training");
+	WF_CHECK(isnan(w.result.scores[w.result.headline].baseline));
+	m = wf_model_open(&th.host, w.result.artifact.data, w.result.artifact.length);
+	WF_CHECK_EQ(m->header->task, WF_ANOMALY);
+	WF_CHECK_EQ(m->header->link, WF_LINK_EXP);
+	WF_CHECK_EQ(m->ids[0].n, 5);
+	WF_CHECK(wf_model_level(m, 3, "g0", 2) == 0);
+	WF_CHECK(wf_model_level(m, 3, "g4", 2) == 4);
+	WF_CHECK(isnan(wf_model_level(m, 3, "lone", 4)));
+	WF_CHECK(isnan(wf_model_level(m, 3, "nobody", 6)));
+	WF_CHECK_EQ(wf_model_tag(m, 3, "g3", 2), 3);
+	WF_CHECK_EQ(wf_model_tag(m, 3, "lone", 4), -1);
+	for (x[3] = 0; x[3] < 5; x[3]++)
+	{
+		wf_model_predict(m, x, &score);
+		WF_CHECK(score > 0.2 && score < 0.8);
+	}
+	x[3] = NAN;
+	wf_model_predict(m, x, &score);
+	WF_CHECK(score > 0.2 && score < 0.8);
 	test_host_end(&th);
 }
 

@@ -9,6 +9,7 @@
  *	  build/make_corpus test/fuzz/corpus/fuzz_model
  *-------------------------------------------------------------------------
  */
+#include "anomaly_sample.h"
 #include "fuzz_host.h"
 #include "model_maker.h"
 #include "sample.h"
@@ -75,6 +76,31 @@ write_trained(const char *folder, const char *algorithm, int n_classes)
 	fuzz_host_end(&fh);
 }
 
+/* An isolation forest, its numbers scaled by group or as they are. */
+static void
+write_isolation(const char *folder, const char *name, bool grouped)
+{
+	FuzzHost	fh;
+	Sample		sample;
+	WfFitResult result;
+	WfTeam		team;
+	WfTeamShared shared;
+
+	fuzz_host_begin(&fh, (size_t) 1 << 30);
+	if (setjmp(fh.out) != 0)
+	{
+		fprintf(stderr, "cannot train \"%s\"\n", name);
+		exit(1);
+	}
+	wf_team_alone(&team, &shared, &fh.host);
+	anomaly_sample_make(&sample, &fh.host, 120, 1, grouped);
+	sample_set_number(&fh.host, &sample.spec, "trees", 3);
+	sample_set_number(&fh.host, &sample.spec, "sample_size", 32);
+	wf_fit(&team, &sample.spec, &sample.input, &result);
+	write_file(folder, name, &result.artifact);
+	fuzz_host_end(&fh);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -108,6 +134,9 @@ main(int argc, char **argv)
 	write_model(argv[1], "wide", m, WF_CALIBRATE_NONE);
 	for (int n_classes = 0; n_classes <= 3; n_classes += n_classes ? 1 : 2)
 		for (int a = 0; a < wf_algorithm_count(); a++)
-			write_trained(argv[1], wf_algorithm_get(a)->name, n_classes);
+			if (wf_algorithm_get(a)->tasks & 1u << (n_classes ? WF_CLASSIFICATION : WF_REGRESSION))
+				write_trained(argv[1], wf_algorithm_get(a)->name, n_classes);
+	write_isolation(argv[1], "isolation", false);
+	write_isolation(argv[1], "isolation-groups", true);
 	return 0;
 }
