@@ -167,7 +167,7 @@ main(int argc, char **argv)
 		return 3;
 	wf_lstm_shape(&shape, cases.n_events, HIDDEN, EMBEDDING, false);
 	weights = wf_alloc(&host, shape.n_weights, sizeof(float));
-	wf_lstm_initial(&shape, 1, weights);
+	wf_lstm_initial(&host, &shape, 1, weights);
 	write_weights(argv[7], &shape, weights);
 	wf_lstm_optimizer(&host, &optimizer, shape.n_weights, weights);
 	optimizer.rate = RATE;

@@ -10,6 +10,9 @@
 
 #include "core/rng.h"
 
+/* Values zeroed between two calls of host->check(). */
+#define CHECK_VALUES ((size_t) 1 << 22)
+
 void
 wf_lstm_shape(WfLstmShape *shape, uint32_t n_events, uint32_t hidden, uint32_t embedding, bool timed)
 {
@@ -41,11 +44,15 @@ wf_lstm_shape(WfLstmShape *shape, uint32_t n_events, uint32_t hidden, uint32_t e
 
 /* Uniform in ±size, the padding left alone. */
 static void
-draw_matrix(float *weights, size_t rows, size_t columns, size_t row, uint64_t key, double size)
+draw_matrix(WfHost *host, float *weights, size_t rows, size_t columns, size_t row, uint64_t key, double size)
 {
 	for (size_t i = 0; i < rows; i++)
+	{
 		for (size_t j = 0; j < columns; j++)
 			weights[i * row + j] = (float) ((wf_rng_unit(wf_rng(key, i * columns + j)) * 2 - 1) * size);
+		if (i % 16 == 0)
+			host->check(host);
+	}
 }
 
 /*
@@ -53,18 +60,18 @@ draw_matrix(float *weights, size_t rows, size_t columns, size_t row, uint64_t ke
  * embedding; the forget gate begins nearly open (Jozefowicz et al. 2015).
  */
 void
-wf_lstm_initial(const WfLstmShape *shape, uint64_t seed, float *weights)
+wf_lstm_initial(WfHost *host, const WfLstmShape *shape, uint64_t seed, float *weights)
 {
 	size_t		h = shape->hidden;
 	double		size = 1 / sqrt((double) h);
 
 	memset(weights, 0, shape->n_weights * sizeof(float));
-	draw_matrix(weights + shape->embed, shape->n_events, shape->embedding, shape->embed_row,
+	draw_matrix(host, weights + shape->embed, shape->n_events, shape->embedding, shape->embed_row,
 				wf_rng(seed, 1), sqrt(3.0));
-	draw_matrix(weights + shape->input, shape->embedding, 4 * h, shape->gate_row, wf_rng(seed, 2), size);
-	draw_matrix(weights + shape->recurrent, h + shape->n_inputs, 4 * h, shape->gate_row, wf_rng(seed, 3), size);
-	draw_matrix(weights + shape->bias, 1, 4 * h, shape->gate_row, wf_rng(seed, 4), size);
-	draw_matrix(weights + shape->out, h, shape->n_outputs, shape->out_row, wf_rng(seed, 5), size);
+	draw_matrix(host, weights + shape->input, shape->embedding, 4 * h, shape->gate_row, wf_rng(seed, 2), size);
+	draw_matrix(host, weights + shape->recurrent, h + shape->n_inputs, 4 * h, shape->gate_row, wf_rng(seed, 3), size);
+	draw_matrix(host, weights + shape->bias, 1, 4 * h, shape->gate_row, wf_rng(seed, 4), size);
+	draw_matrix(host, weights + shape->out, h, shape->n_outputs, shape->out_row, wf_rng(seed, 5), size);
 	for (size_t i = h; i < 2 * h; i++)
 		weights[shape->bias + i] += 1;
 }
@@ -145,7 +152,11 @@ wf_lstm_net_create(WfHost *host, const WfLstmShape *shape, uint32_t lanes, uint3
 	length = lay_out(net, shape, net->max_lanes, steps, NULL);
 	net->block = wf_alloc_aligned(host, length, sizeof(float));
 	/* lanes that never held a case must hold numbers all the same */
-	memset(net->block, 0, length * sizeof(float));
+	for (size_t at = 0; at < length; at += CHECK_VALUES)
+	{
+		memset(net->block + at, 0, (length - at < CHECK_VALUES ? length - at : CHECK_VALUES) * sizeof(float));
+		host->check(host);
+	}
 	lay_out(net, shape, net->max_lanes, steps, net->block);
 	memset(net->symbol_of, 0xff, shape->n_events * sizeof(uint32_t));
 	return net;
@@ -241,9 +252,8 @@ wf_lstm_load(WfLstmNet *net, const WfLstmCases *cases, const uint32_t *which, ui
 	net->n_symbols = 0;
 	net->n_live = 0;
 	net->steps = longest - from < net->max_steps ? longest - from : net->max_steps;
-	/* what no case fills: the first symbol, no target */
+	/* what no case fills: the first symbol */
 	memset(net->symbol, 0, net->steps * lanes * sizeof(uint32_t));
-	memset(net->target, 0xff, net->steps * lanes * sizeof(uint32_t));
 	memset(net->live, 0, net->steps * sizeof(uint32_t));
 	for (uint32_t lane = 0; lane < n; lane++)
 	{

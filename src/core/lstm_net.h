@@ -87,8 +87,6 @@ typedef struct WfLstmLearning
 	float		gap_weight;
 } WfLstmLearning;
 
-#define WF_LSTM_NO_TARGET UINT32_MAX
-
 /* The buffers of one window; sizes beside each, L = max_lanes, W = max_steps. */
 typedef struct WfLstmNet
 {
@@ -107,7 +105,7 @@ typedef struct WfLstmNet
 	uint32_t   *live;			/* W: lanes that have an event at each step */
 	uint64_t	n_live;			/* their sum */
 	uint32_t   *symbol;			/* W × L: place of the event in the list of distinct ones */
-	uint32_t   *target;			/* W × L: class, or WF_LSTM_NO_TARGET */
+	uint32_t   *target;			/* W × L: class; of the live lanes only, as the next */
 	float	   *gap_target;		/* W × L: scaled, or not finite; of use with times only */
 	uint32_t	n_symbols;
 	uint32_t   *events;			/* min(n_events, W L): the distinct events */
@@ -141,7 +139,7 @@ typedef struct WfLstmNet
 
 void		wf_lstm_shape(WfLstmShape *shape, uint32_t n_events, uint32_t hidden, uint32_t embedding, bool timed);
 /* Random weights for the start. */
-void		wf_lstm_initial(const WfLstmShape *shape, uint64_t seed, float *weights);
+void		wf_lstm_initial(WfHost *host, const WfLstmShape *shape, uint64_t seed, float *weights);
 
 /* Buffers for batches of up to lanes cases in windows of up to steps events. */
 WfLstmNet  *wf_lstm_net_create(WfHost *host, const WfLstmShape *shape, uint32_t lanes, uint32_t steps);

@@ -22,8 +22,9 @@
 #define WINDOW 256
 #define WINDOW_LEAST 16
 #define WINDOW_BYTES ((size_t) 64 << 20)
-/* Values of Adam's arrays between two calls of host->check(). */
+/* Between two calls of host->check(): values of Adam's arrays; cases or events. */
 #define CHECK_WEIGHTS ((size_t) 1 << 20)
+#define CHECK_CASES ((size_t) 1 << 17)
 
 /* Parts of the random key. */
 enum
@@ -140,7 +141,7 @@ length_of(const WfLstmCases *cases, uint32_t c)
 
 /* Falling length, equal ones as they were: runs are merged, spare is as long. */
 static void
-sort_by_length(const WfLstmCases *cases, uint32_t *which, uint32_t n, uint32_t *spare)
+sort_by_length(WfHost *host, const WfLstmCases *cases, uint32_t *which, uint32_t n, uint32_t *spare)
 {
 	for (size_t run = 1; run < n; run *= 2)
 	{
@@ -152,10 +153,14 @@ sort_by_length(const WfLstmCases *cases, uint32_t *which, uint32_t n, uint32_t *
 			size_t		b = middle;
 
 			for (size_t i = begin; i < end; i++)
+			{
 				if (b >= end || (a < middle && length_of(cases, which[a]) >= length_of(cases, which[b])))
 					spare[i] = which[a++];
 				else
 					spare[i] = which[b++];
+				if (i % CHECK_CASES == 0)
+					host->check(host);
+			}
 		}
 		memcpy(which, spare, n * sizeof(uint32_t));
 	}
@@ -178,6 +183,8 @@ plan_epoch(Trainer *t, uint32_t epoch)
 
 		t->order[i - 1] = t->order[j];
 		t->order[j] = c;
+		if (i % CHECK_CASES == 0)
+			t->host->check(t->host);
 	}
 	t->n_batches = 0;
 	for (uint32_t at = 0; at < t->n_lessons; at += batch)
@@ -186,7 +193,7 @@ plan_epoch(Trainer *t, uint32_t epoch)
 
 		if (at % pool == 0)
 		{
-			sort_by_length(t->cases, t->order + at, rest < pool ? rest : pool, t->spare);
+			sort_by_length(t->host, t->cases, t->order + at, rest < pool ? rest : pool, t->spare);
 			t->host->check(t->host);
 		}
 		t->batches[t->n_batches++] = (Batch) {at, rest < batch ? rest : batch};
@@ -269,7 +276,7 @@ learn(Trainer *t, uint32_t epochs, WfLstmTrained *trained)
 	size_t		bytes = t->shape->n_weights * sizeof(float);
 	double		least = INFINITY;
 
-	wf_lstm_initial(t->shape, wf_rng(options->seed, KEY_INITIAL), t->optimizer.weights);
+	wf_lstm_initial(t->host, t->shape, wf_rng(options->seed, KEY_INITIAL), t->optimizer.weights);
 	for (uint32_t epoch = 0; epoch < epochs && !t->late; epoch++)
 	{
 		trained->training_loss[epoch] = learn_epoch(t, epoch);
@@ -307,8 +314,12 @@ check_options(WfHost *host, const WfLstmCases *cases, const WfLstmOptions *o)
 		!(o->gap_weight >= 0 && o->gap_weight <= 1000))
 		host->fail(host, WF_E_PARAM, WF_HINT_NONE, "options of the recurrent network are out of range");
 	for (uint32_t i = 0; i < cases->start[cases->n_cases]; i++)
+	{
 		if (cases->event[i] >= cases->n_events)
 			host->fail(host, WF_E_INTERNAL, WF_HINT_NONE, "event %u is not in the vocabulary", cases->event[i]);
+		if (i % CHECK_CASES == 0)
+			host->check(host);
+	}
 }
 
 /* The steps of a window, so that long cases and large networks share a bound. */
@@ -333,6 +344,8 @@ share_cases(Trainer *t, bool all)
 	t->n_tests = 0;
 	for (uint32_t c = 0; c < cases->n_cases; c++)
 	{
+		if (c % CHECK_CASES == 0)
+			t->host->check(t->host);
 		if (length_of(cases, c) == 0)
 			continue;
 		if (cases->held_out && cases->held_out[c] && !all)
@@ -343,7 +356,7 @@ share_cases(Trainer *t, bool all)
 			n_events += length_of(cases, c);
 		}
 	}
-	sort_by_length(cases, t->tests, t->n_tests, t->spare);
+	sort_by_length(t->host, cases, t->tests, t->n_tests, t->spare);
 	t->total = n_events * t->options->epochs;
 }
 
@@ -394,6 +407,19 @@ refit(Trainer *t, const WfLstmTrained *trained)
 	wf_release(t->host, again.training_loss);
 }
 
+/* What open() would refuse is not to be written. */
+static void
+check_weights(Trainer *t)
+{
+	for (size_t i = 0; i < t->shape->n_weights; i++)
+	{
+		if (!(fabsf(t->optimizer.weights[i]) <= WF_LSTM_MAX_WEIGHT))
+			t->host->fail(t->host, WF_E_DATA, "Lower the learning rate.", "the recurrent network diverged");
+		if (i % CHECK_WEIGHTS == 0)
+			t->host->check(t->host);
+	}
+}
+
 void
 wf_lstm_train(WfHost *host, const WfLstmCases *cases, const WfLstmOptions *options,
 			  WfLstmTrained *trained)
@@ -409,9 +435,7 @@ wf_lstm_train(WfHost *host, const WfLstmCases *cases, const WfLstmOptions *optio
 	learn(&t, options->epochs, trained);
 	if (options->refit && t.n_tests && !t.late)
 		refit(&t, trained);
-	for (size_t i = 0; i < t.shape->n_weights; i++)
-		if (!(fabsf(trained->weights[i]) <= WF_LSTM_MAX_WEIGHT))
-			host->fail(host, WF_E_DATA, "Lower the learning rate.", "the recurrent network diverged");
+	check_weights(&t);
 	if (options->progress)
 		options->progress(options->progress_arg, t.total, t.total);
 	wf_lstm_net_destroy(t.net);

@@ -332,7 +332,7 @@ check_walk(uint32_t n_events, uint32_t hidden, bool timed)
 	trained.weights = wf_alloc(&th.host, shape.n_weights, sizeof(float));
 	exact = wf_alloc(&th.host, shape.n_weights, sizeof(double));
 	out = wf_alloc(&th.host, n_events + 2, sizeof(double));
-	wf_lstm_initial(&shape, 8, trained.weights);
+	wf_lstm_initial(&th.host, &shape, 8, trained.weights);
 	for (size_t i = 0; i < shape.n_weights; i++)
 		exact[i] = trained.weights[i];
 	model = open_trained(&th.host, &trained, &bytes);
@@ -352,6 +352,9 @@ check_walk(uint32_t n_events, uint32_t hidden, bool timed)
 		memcpy(copy, state, wf_lstm_state_size(model));
 		memset(state, 0x77, wf_lstm_state_size(model));
 		memcpy(state, copy, wf_lstm_state_size(model));
+		for (size_t i = 0; i < 2 * wf_gemm_pad(hidden); i++)
+			if (i % wf_gemm_pad(hidden) >= hidden)
+				WF_CHECK_EQ(((const float *) (const void *) ((const char *) state + 8))[i], 0);
 		wf_lstm_probabilities(model, state, p);
 		plain_step(&shape, exact, &plain, event, x);
 		plain_outputs(&shape, exact, &plain, out);
@@ -452,6 +455,12 @@ WF_TEST(refuses)
 	options.epochs = 2;
 	wf_lstm_train(&th.host, &log.cases, &options, &trained);
 	WF_CHECK(isfinite(trained.training_loss[1]));
+	/* but what no float can hold is no lesson */
+	for (int i = 0; i < 40; i++)
+		log.log_gap[i] = 3e38f;
+	options.clip = 0;
+	WF_EXPECT_FAIL(&th, WF_E_DATA, wf_lstm_train(&th.host, &log.cases, &options, &trained));
+	WF_CHECK_STR(th.message, "the recurrent network diverged");
 	test_host_end(&th);
 }
 
@@ -463,7 +472,7 @@ small_section(TestHost *th, WfLstmShape *shape)
 
 	wf_lstm_shape(shape, 5, 6, 4, true);
 	trained.weights = wf_alloc(&th->host, shape->n_weights, sizeof(float));
-	wf_lstm_initial(shape, 1, trained.weights);
+	wf_lstm_initial(&th->host, shape, 1, trained.weights);
 	wf_bytes_init(&bytes, &th->host);
 	wf_lstm_write(&bytes, &trained);
 	return bytes;

@@ -61,7 +61,7 @@ make_problem(WfHost *host, Problem *p, uint32_t n_events, uint32_t hidden, uint3
 	}
 	p->weights = wf_alloc(host, p->shape.n_weights, sizeof(float));
 	p->exact = wf_alloc(host, p->shape.n_weights, sizeof(double));
-	wf_lstm_initial(&p->shape, 3, p->weights);
+	wf_lstm_initial(host, &p->shape, 3, p->weights);
 	for (size_t i = 0; i < p->shape.n_weights; i++)
 		p->exact[i] = p->weights[i];
 }
