@@ -38,6 +38,10 @@ struct WfSeqBoost
 	WfOutputRule rule;
 };
 
+/* Learning rate up to that many classes, and at most. */
+#define RATE 0.07
+#define RATE_MAX 0.2
+#define FEW_CLASSES 20
 /* Log of the longest gap that makes sense: 30,000 years. */
 #define LOG_GAP_MAX 27.6
 
@@ -53,8 +57,10 @@ set_number(WfHost *host, WfSpec *spec, const char *name, double number)
 
 /* Settings found good by cross-validation within the training cases of three logs. */
 static void
-boosting_spec(WfHost *host, const WfSpec *outer, bool for_gaps, WfSpec *spec)
+boosting_spec(WfHost *host, const WfSpec *outer, bool for_gaps, int n_classes, WfSpec *spec)
 {
+	/* With many classes a round is many trees, which cost time to grow and to ask: longer steps, fewer rounds. */
+	double		rate = n_classes > FEW_CLASSES ? RATE * n_classes / FEW_CLASSES : RATE;
 	WfParamInput absolute = {.kind = WF_INPUT_TEXT,.text = "absolute"};
 
 	memset(spec, 0, sizeof(*spec));
@@ -62,7 +68,7 @@ boosting_spec(WfHost *host, const WfSpec *outer, bool for_gaps, WfSpec *spec)
 	spec->task = for_gaps ? WF_REGRESSION : WF_CLASSIFICATION;
 	wf_params_defaults(spec);
 	set_number(host, spec, "rounds", wf_spec_number(outer, "rounds"));
-	set_number(host, spec, "learning_rate", 0.07);
+	set_number(host, spec, "learning_rate", rate < RATE_MAX ? rate : RATE_MAX);
 	set_number(host, spec, "max_depth", 4);
 	set_number(host, spec, "max_leaves", 16);
 	set_number(host, spec, "min_samples_leaf", 5);
@@ -106,7 +112,7 @@ wf_seqboost_train(WfTeam *team, const WfSpec *spec, const WfSeqRows *rows, bool 
 	.size_limit = size_limit,.fixed_rounds = rounds,.report = false};
 	WfFitted	fitted = {0};
 
-	boosting_spec(team->host, spec, rows->for_gaps, own);
+	boosting_spec(team->host, spec, rows->for_gaps, rows->data->n_classes, own);
 	training.out_fold = all ? -1 : WF_CASE_REPORTS;
 	training.inner_fold = WF_CASE_JUDGES;
 	wf_boosting_train(&training, &fitted);

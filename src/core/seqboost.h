@@ -16,9 +16,9 @@
 #include "core/seqfeatures.h"
 
 /* Most events that are classes of their own. */
-#define WF_SEQBOOST_MAX_NAMED 100
+#define WF_SEQBOOST_MAX_NAMED 64
 /* Fewest occurrences of such an event. */
-#define WF_SEQBOOST_MIN_COUNT 10
+#define WF_SEQBOOST_MIN_COUNT 20
 
 /* What each case is for; a row's fold in the data sets. */
 typedef enum WfCaseRole

@@ -21,7 +21,7 @@
 #define WF_SEQ_LAST 5
 #define WF_SEQ_GAPS 3
 /* Events that have a count, and events that are a level of their own; the rest is "other". */
-#define WF_SEQ_MAX_COUNTS 200
+#define WF_SEQ_MAX_COUNTS 100
 #define WF_SEQ_MAX_LEVELS 250
 #define WF_SEQ_UNKNOWN UINT32_MAX
 

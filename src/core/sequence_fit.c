@@ -48,7 +48,7 @@ const WfParam wf_sequence_params[] = {
 
 /* Most of the Markov model's longer contexts, in bytes. */
 #define MARKOV_LIMIT ((size_t) 32 << 20)
-#define MASK_TIMES 0.2
+#define MASK_TIMES 0.1
 /* Without cases that judge: a cautious guess. */
 #define BLIND_EPOCHS 15
 #define BLIND_ROUNDS 40

@@ -21,10 +21,10 @@
 #define ROUNDS_OF_EM 2000
 #define P_MIN 1e-15
 /*
- * The weights are pulled towards equal ones as by three outcomes more in a hundred
- * on which the experts agree: where the likelihood is flat, that hedges.
+ * The weights are pulled towards equal ones as by one outcome more in a hundred on
+ * which the experts agree: where the likelihood is flat, that hedges.
  */
-#define PRIOR 0.03
+#define PRIOR 0.01
 /* An expert of less weight costs more than it tells. */
 #define WEIGHT_MIN 0.005
 #define CASE_KEY UINT64_C(0x63617365fe0d0006)
