@@ -130,7 +130,7 @@ left_out_list(const WfmlInteractionsSource *in)
 	StringInfoData s;
 
 	initStringInfo(&s);
-	for (int i = 0; i < lengthof(part); i++)
+	for (int i = 0; i < (int) lengthof(part); i++)
 		if (part[i].n > 0)
 			appendStringInfo(&s, "%s" UINT64_FORMAT " with %s", s.len ? ", " : "", part[i].n, part[i].what);
 	return s.data;

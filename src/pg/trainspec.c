@@ -207,7 +207,7 @@ task_names(unsigned tasks)
 	StringInfoData names;
 
 	initStringInfo(&names);
-	for (int i = 0; i < lengthof(order); i++)
+	for (int i = 0; i < (int) lengthof(order); i++)
 		if (tasks & WFML_TASK(order[i]))
 			appendStringInfo(&names, "%s%s", names.len ? ", " : "", wfml_task_name(order[i]));
 	return names.data;
