@@ -6,7 +6,8 @@
 SELECT '# Reference
 
 Made by `make reference` from the comments of wfml ' || extversion || '; `\df+ wfml.*` and `\dv+ wfml.*` show the same in psql.
-An input is a row, `jsonb`, `json` or JSON text; the row form stands for all four.
+An input is a row, `jsonb`, `json` or JSON text; the row form stands for all four. Ids of users and items are `text`,
+`bigint` or `uuid`; the text form stands for all three.
 ' FROM pg_extension WHERE extname = 'wfml';
 
 SELECT '## Algorithms
@@ -39,6 +40,10 @@ WHERE p.prokind IN ('f', 'p') AND p.prorettype <> 'trigger'::regtype
   AND NOT EXISTS (SELECT 1 FROM pg_proc o WHERE o.pronamespace = p.pronamespace AND o.proname = p.proname
                   AND o.proargtypes::oid[] && ARRAY['record'::regtype::oid] AND p.proargtypes::oid[] @> ARRAY['text'::regtype::oid]
                   AND NOT p.proargtypes::oid[] && ARRAY['record'::regtype::oid])
+  -- ids: the same with text instead
+  AND NOT EXISTS (SELECT 1 FROM pg_proc o WHERE o.oid <> p.oid AND o.pronamespace = p.pronamespace AND o.proname = p.proname
+                  AND ARRAY(SELECT unnest(o.proargtypes::oid[])) = ARRAY(SELECT CASE WHEN t IN ('bigint'::regtype, 'uuid'::regtype) THEN 'text'::regtype::oid ELSE t END
+                                                   FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY a(t, k) ORDER BY k))
 ORDER BY p.proname, p.oid;
 
 SELECT '## Aggregates
