@@ -47,7 +47,7 @@ CREATE AGGREGATE wfml.next_event_agg(model text, event uuid, at timestamptz) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE wfml.next_event_agg(text, text, timestamptz) IS
-	'the likeliest next event of a case, from its rows: next_event_agg(model, activity, ts ORDER BY ts). at may be NULL; rows whose event is NULL do not count. The state does not grow with the case. As a window function it answers after every event. Take it apart in a query around: SELECT case_id, (n).* FROM (SELECT case_id, wfml.next_event_agg(…) AS n FROM … GROUP BY case_id) c';
+	'the likeliest next event of a case, from its rows: next_event_agg(model, activity, ts ORDER BY ts). at may be NULL; rows whose event is NULL do not count. The state does not grow with the case. As a window function it answers after every event (rows that the ORDER BY does not tell apart count as one step). Take it apart in a query around: SELECT case_id, (n).* FROM (SELECT case_id, wfml.next_event_agg(…) AS n FROM … GROUP BY case_id) c';
 COMMENT ON AGGREGATE wfml.next_event_agg(text, bigint, timestamptz) IS
 	'next_event_agg() for events of type bigint';
 COMMENT ON AGGREGATE wfml.next_event_agg(text, uuid, timestamptz) IS
