@@ -35,9 +35,15 @@ CREATE TABLE data.hpc_jobs (
     protocol text, compounds int, input_fields int, iterations int, num_pending int, hour float8, day text, class text);
 \copy data.hpc_jobs FROM PROGRAM 'gzip -dc test/data/hpc_jobs.csv.gz' WITH (FORMAT csv, HEADER)
 
+CREATE TABLE data.mammography (f1 float8, f2 float8, f3 float8, f4 float8, f5 float8, f6 float8, is_anomaly int);
+\copy data.mammography FROM PROGRAM 'gzip -dc test/data/ad_mammography.csv.gz' WITH (FORMAT csv, HEADER)
+
 CREATE TABLE data.n8n_steps (workflow_id int, step_no int, depth int, role text, node_type text, node_package text);
 \copy data.n8n_steps FROM PROGRAM 'gzip -dc test/data/n8n_steps.csv.gz' WITH (FORMAT csv, HEADER)
 
 CREATE TABLE data.n8n_workflows (
     workflow_id int, title text, category text, trigger_type text, n_steps int, n_distinct_types int, uses_ai boolean);
 \copy data.n8n_workflows FROM PROGRAM 'gzip -dc test/data/n8n_workflows.csv.gz' WITH (FORMAT csv, HEADER)
+
+CREATE TABLE data.pima (f1 int, f2 int, f3 int, f4 int, f5 int, f6 float8, f7 float8, f8 int, is_anomaly int);
+\copy data.pima FROM PROGRAM 'gzip -dc test/data/ad_pima.csv.gz' WITH (FORMAT csv, HEADER)
