@@ -147,6 +147,6 @@ wfml_recommender_size_text(const WfmlInteractionsSource *read)
 {
 	const WfInteractions *in = read->interactions;
 
-	return psprintf("The source has " UINT64_FORMAT " rows, %u users and %u items.",
+	return psprintf("The source has " UINT64_FORMAT " rows, %u users and %u items. Lower \"ease_items\", \"neighbours\" or \"factors\" to need less.",
 					wf_interactions_n_rows(in), wf_interactions_n_users(in), wf_interactions_n_items(in));
 }

@@ -23,7 +23,7 @@ typedef struct WfmlRecommenderWork
 extern void wfml_recommender_work(const WfSpec *spec, const WfmlInteractionsSource *read, const WfMatrix *m,
 								  WfmlRecommenderWork *work);
 
-/* "The source has 12 rows, 3 users and 4 items." */
+/* "The source has 12 rows, 3 users and 4 items. …", and what bounds the memory. */
 extern char *wfml_recommender_size_text(const WfmlInteractionsSource *read);
 
 #endif							/* WFML_RECOMMENDER_WORK_H */
