@@ -5,13 +5,16 @@
  * The first byte of an input chooses: with bit 0 set, magic, length and
  * checksum are made right, so that changes get past them; with bit 1 the
  * scalar forms predict.  The rest are the model's bytes.  A model that opens
- * must be usable: rows are predicted and explained, levels looked up.
+ * must be usable: rows are predicted and explained, levels looked up, users
+ * get recommendations, cases their next event.
  *-------------------------------------------------------------------------
  */
 #include <math.h>
 
 #include "core/model.h"
+#include "core/recommender.h"
 #include "core/rng.h"
+#include "core/sequence.h"
 #include "core/simd.h"
 #include "fuzz_host.h"
 
@@ -40,7 +43,7 @@ some_value(uint64_t seed, uint64_t i)
 }
 
 static void
-use(FuzzHost *fh, const WfModel *model)
+use_table(FuzzHost *fh, const WfModel *model)
 {
 	uint32_t	d = model->header->n_features;
 	size_t		n_values = (size_t) wf_model_n_values(model);
@@ -74,6 +77,105 @@ use(FuzzHost *fh, const WfModel *model)
 		else
 			wf_model_tag(model, c, "tag 1", 5);
 	}
+}
+
+/* What a recommender may answer: its own numbers, each once. */
+static void
+check_list(const WfRecommendation *list, uint32_t n, uint32_t n_items)
+{
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (list[i].item >= n_items)
+			abort();
+		for (uint32_t j = 0; j < i; j++)
+			if (list[j].item == list[i].item)
+				abort();
+	}
+}
+
+#define LIST 25
+
+static void
+use_recommender(FuzzHost *fh, const WfModel *model)
+{
+	WfRecommenderInfo info = wf_recommender_info(model->opened);
+	WfRecommendation list[LIST];
+
+	for (uint32_t q = 0; q < ROWS; q++)
+	{
+		uint64_t	r = wf_rng(q, info.n_users);
+		uint32_t	history[3];
+		WfRecommendQuery query = {.user = WF_CODE_MISSING,.history = history,.exclude_seen = r & 1};
+		uint32_t	item = info.n_catalogue ? wf_rng_below(wf_rng(r, 1), info.n_catalogue) : WF_CODE_MISSING;
+
+		if (info.n_users > 0 && (r & 6) != 0)
+			query.user = wf_rng_below(wf_rng(r, 2), info.n_users);
+		for (uint32_t h = 0; info.n_catalogue > 0 && h < (r >> 4) % 4; h++)
+			history[query.n_history++] = wf_rng_below(wf_rng(r, 3 + h), info.n_catalogue);
+		check_list(list, wf_recommend(&fh->host, model->opened, &query, 1 + q % LIST, list), info.n_catalogue);
+		if (item != WF_CODE_MISSING)
+			check_list(list, wf_similar_items(&fh->host, model->opened, item, 1 + q % LIST, list), info.n_catalogue);
+		if (info.has_ratings && !isfinite(wf_predict_rating(&fh->host, model->opened, query.user, item)))
+			abort();
+	}
+}
+
+static void
+use_sequence(FuzzHost *fh, const WfModel *model)
+{
+	const WfSequence *sequence = model->opened;
+	uint32_t	n = wf_sequence_n_events(sequence);
+	WfSequenceState *state = wf_sequence_begin(&fh->host, sequence);
+	double	   *p = wf_alloc(&fh->host, (size_t) n + 1, sizeof(double));
+
+	for (uint32_t step = 0; step < ROWS; step++)
+	{
+		uint64_t	r = wf_rng(step, n);
+		double		sum = 0;
+
+		(void) wf_sequence_next(state, p);
+		for (uint32_t e = 0; e <= n; e++)
+		{
+			if (!(p[e] >= 0))
+				abort();
+			sum += p[e];
+		}
+		if (!(fabs(sum - 1) < 1e-6))
+			abort();
+		(void) wf_sequence_next_gap(state);
+		if (!isfinite(wf_sequence_logp(state, n)))
+			abort();
+		wf_sequence_push(state, n > 0 && r % 8 ? wf_rng_below(r, n) : WF_EVENT_UNKNOWN,
+						 some_value(n, step), (r >> 8 & 3) != 0);
+		if (step == ROWS / 2)
+			wf_sequence_restart(state);
+	}
+	wf_sequence_end(state);
+}
+
+static void
+use(FuzzHost *fh, const WfModel *model)
+{
+	switch (model->algorithm->family)
+	{
+		case WF_FAMILY_TABLE:
+			use_table(fh, model);
+			break;
+		case WF_FAMILY_INTERACTIONS:
+			use_recommender(fh, model);
+			break;
+		case WF_FAMILY_EVENTS:
+			use_sequence(fh, model);
+			break;
+	}
+	for (int m = 0; m < WF_MAX_IDMAPS; m++)
+		if (model->ids[m].n > 0)
+		{
+			size_t		length;
+			const char *id = wf_idmap_string(&model->ids[m], model->ids[m].n - 1, &length);
+
+			(void) wf_idmap_find(&model->ids[m], id, length);
+		}
 }
 
 int

@@ -23,6 +23,12 @@ SELECT i % 13 AS a, sin(i) AS b, 'k' || i % 7 AS c, '2024-01-01'::timestamp + i 
 FROM generate_series(1, 300) i;
 CREATE TABLE few AS SELECT * FROM sound LIMIT 2;
 INSERT INTO few SELECT a, 'NaN', 'unseen', NULL, NULL, '{}', NULL FROM few LIMIT 1;
+CREATE TABLE visit AS SELECT u AS person, (u * u + i * 7) % 17 AS thing, 1 + (u * i) % 5 AS stars
+FROM generate_series(1, 40) u, generate_series(1, 6) i;
+CREATE TABLE thing AS SELECT i AS thing, 'thing number ' || i AS title, i % 3 = 0 AS round, i * 1.5 AS weight FROM generate_series(0, 20) i;
+CREATE TABLE happening AS SELECT 'case ' || c AS c, substr('abcd', 1 + (c * 7 + e * e) % 4, 1) AS event,
+       timestamp '2024-01-01' + c * interval '1 h' + e * interval '7 min' AS at
+FROM generate_series(1, 60) c, generate_series(1, 5) e;
 CREATE TABLE mutation (id int PRIMARY KEY, kind text, sealed boolean, bytes bytea);
 CREATE TABLE outcome (id int, state text, message text);
 });
@@ -37,16 +43,28 @@ my %algorithm = (
 	linear_2 => [ 'linear', 'two', '{}' ],
 	linear_4 => [ 'linear', 'four', '{}' ],
 	linear_n => [ 'linear', 'number', '{}' ]);
-my @models = sort keys %algorithm;
+my $network = '"hidden": 8, "embedding": 4, "epochs": 2, "rounds": 5, "validation": "none"';
+my %training = (
+	(map {
+		my ($algorithm, $target, $params) = @{ $algorithm{$_} };
+		($_ => "wfml.train('$_', '$algorithm', 'SELECT a, b, c, d, e, f, g, $target FROM sound', '$target', '$params')")
+	} keys %algorithm),
+	anomaly => q{wfml.train('anomaly', 'isolation_forest', 'SELECT a, b, c, d, e, f, g FROM sound', NULL, '{"trees": 4, "sample_size": 32}')},
+	anomaly_scaled => q{wfml.train('anomaly_scaled', 'isolation_forest', 'SELECT a, b, c, d, e, f, g FROM sound', NULL, '{"trees": 4, "sample_size": 32, "scale_by": "c"}')},
+	recommend_ease => q{wfml.train_recommender('recommend_ease', 'visit', 'person', 'thing', params => '{"method": "ease", "validation": "none"}')},
+	recommend_content => q{wfml.train_recommender('recommend_content', 'visit', 'person', 'thing', items => 'thing', item_key => 'thing', params => '{"method": "rp3beta", "validation": "none"}')},
+	recommend_stars => q{wfml.train_recommender('recommend_stars', 'visit', 'person', 'thing', 'stars', params => '{"method": "als", "factors": 4, "validation": "none"}')},
+	sequence_markov => q{wfml.train_sequence('sequence_markov', 'happening', 'c', 'event', 'at', '{"predictor": "markov", "validation": "none"}')},
+	sequence_lstm => qq{wfml.train_sequence('sequence_lstm', 'happening', 'c', 'event', 'at', '{"predictor": "lstm", $network}')},
+	sequence => qq{wfml.train_sequence('sequence', 'happening', 'c', 'event', 'at', '{$network}')});
+my @models = sort keys %training;
 my %export;
 
 for my $name (@models)
 {
-	my ($algorithm, $target, $params) = @{ $algorithm{$name} };
-
 	$export{$name} = pack 'H*', $node->safe_psql('postgres', qq{
 SET client_min_messages = error;
-CREATE TEMP TABLE done AS SELECT 1 FROM wfml.train('$name', '$algorithm', 'SELECT a, b, c, d, e, f, g, $target FROM sound', '$target', '$params');
+CREATE TEMP TABLE done AS SELECT 1 FROM $training{$name};
 SELECT encode(wfml.export_model('$name'), 'hex')});
 }
 
@@ -200,26 +218,64 @@ $node->safe_psql('postgres', "\\copy mutation FROM '$file'");
 # ---- what comes of them ----
 
 $node->safe_psql('postgres', q{
-CREATE PROCEDURE use_it(mutation_id int) LANGUAGE plpgsql AS $$
-DECLARE
-    regression boolean;
-    n_labels int;
-    bad bigint := 0;
+CREATE PROCEDURE use_predictor(task text, INOUT bad bigint) LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM wfml.import_model('victim', bytes) FROM mutation WHERE id = mutation_id;
-    regression := wfml.model_info('victim') ->> 'task' = 'regression';
-    n_labels := jsonb_array_length(wfml.model_info('victim') -> 'labels');
-    IF regression OR n_labels = 2 THEN
-        SELECT count(*) INTO bad FROM few s, wfml.predict('victim', s) p WHERE p IS NULL OR p = 'NaN' OR (NOT regression AND p NOT BETWEEN 0 AND 1);
+    IF task = 'regression' OR jsonb_array_length(wfml.model_info('victim') -> 'labels') = 2 THEN
+        SELECT count(*) INTO bad FROM few s, wfml.predict('victim', s) p
+        WHERE p IS NULL OR p = 'NaN' OR (task <> 'regression' AND p NOT BETWEEN 0 AND 1);
     END IF;
     PERFORM wfml.predict_detail('victim', s) FROM few s;
     PERFORM count(*) FROM wfml.predict_batch('victim', 'SELECT * FROM few');
     PERFORM count(e) FROM few s, wfml.explain('victim', s, NULL, true) e;
     PERFORM wfml.explain_text('victim', s) FROM few s;
-    IF NOT regression THEN
+    IF task = 'classification' THEN
         PERFORM wfml.classify('victim', s), wfml.predict_proba('victim', s) FROM few s;
     END IF;
     PERFORM count(*) FROM wfml.feature_importance('victim');
+END $$;
+CREATE PROCEDURE use_anomaly(INOUT bad bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT count(*) INTO bad FROM few s, wfml.anomaly_score('victim', s) p WHERE p IS NULL OR NOT p BETWEEN 0 AND 1;
+    PERFORM wfml.is_anomaly('victim', s), wfml.predict_detail('victim', s) FROM few s;
+    PERFORM count(*) FROM wfml.predict_batch('victim', 'SELECT * FROM few');
+    PERFORM count(e) FROM few s, wfml.explain_anomaly('victim', s) e;
+END $$;
+CREATE PROCEDURE use_recommender(INOUT bad bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT count(*) INTO bad
+    FROM generate_series(0, 45, 3) u, wfml.recommend('victim', u, 1 + u, u % 2 = 0, ARRAY['3', (u % 21)::text]) r
+    WHERE r.item IS NULL OR r.score IS NULL OR r.score = 'NaN';
+    PERFORM count(*) FROM wfml.recommend('victim', NULL, 100);
+    PERFORM count(*) FROM generate_series(0, 20, 4) i, wfml.similar_items('victim', i, 30);
+    bad := bad + (SELECT count(*) FROM generate_series(0, 45, 3) u, wfml.predict_rating('victim', u, u % 21) p
+                  WHERE p IS NULL OR p = 'NaN');
+EXCEPTION WHEN SQLSTATE 'WF002' THEN    -- without ratings
+    NULL;
+END $$;
+CREATE PROCEDURE use_sequence(INOUT bad bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT count(*) INTO bad
+    FROM (VALUES (NULL::text[]), ('{a}'), ('{a,b,c,d,a,a,a}'), ('{a,unseen,b}')) h(history),
+         LATERAL wfml.next_event('victim', h.history, 10) n
+    WHERE n.probability IS NULL OR NOT n.probability BETWEEN 0 AND 1;
+    PERFORM count(*) FROM wfml.next_event('victim', ARRAY['a', 'b'], 3, ARRAY[now(), now() + interval '1 h']);
+    PERFORM wfml.next_event_time('victim', ARRAY['a', 'b'], ARRAY[now(), now() + interval '1 h']);
+    bad := bad + (wfml.sequence_score('victim', ARRAY['a', 'b', 'unseen', 'd']) NOT BETWEEN -1000 AND 0)::int;
+    PERFORM wfml.next_event_agg('victim', event, at ORDER BY at) FROM happening WHERE c < 'case 2' GROUP BY c;
+END $$;
+CREATE PROCEDURE use_it(mutation_id int) LANGUAGE plpgsql AS $$
+DECLARE
+    task text;
+    bad bigint := 0;
+BEGIN
+    PERFORM wfml.import_model('victim', bytes) FROM mutation WHERE id = mutation_id;
+    task := wfml.model_info('victim') ->> 'task';
+    CASE task
+        WHEN 'anomaly' THEN CALL use_anomaly(bad);
+        WHEN 'recommendation' THEN CALL use_recommender(bad);
+        WHEN 'sequence' THEN CALL use_sequence(bad);
+        ELSE CALL use_predictor(task, bad);
+    END CASE;
     PERFORM count(*) FROM wfml.metrics('victim');
     PERFORM wfml.verify('victim');
     PERFORM length(wfml.export_model('victim'));
