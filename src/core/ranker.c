@@ -22,7 +22,7 @@ wf_ranker_create(WfHost *host, uint32_t n_items)
 	WfRanker   *r = wf_alloc_zero(host, 1, sizeof(*r));
 
 	r->n_items = n_items;
-	r->score = wf_alloc(host, (size_t) n_items + 16, sizeof(float));
+	r->score = wf_alloc(host, n_items, sizeof(float));
 	r->touched = wf_alloc(host, n_items, sizeof(uint32_t));
 	r->has_score = wf_alloc_zero(host, n_items, sizeof(uint32_t));
 	r->taken = wf_alloc_zero(host, n_items, sizeof(uint32_t));
@@ -62,29 +62,37 @@ wf_ranker_begin(WfRanker *r)
 	wf_ranker_clear(r);
 }
 
+/* Not a number more than n: what follows may be the score of an item without a dense row. */
 static void
 add_floats(float *score, const float *row, size_t n)
 {
-	for (size_t j = 0; j < n; j += LANES)
+	size_t		j = 0;
+
+	for (; j + LANES <= n; j += LANES)
 		*(Floats *) (score + j) += *(const Floats *) (row + j);
+	for (; j < n; j++)
+		score[j] += row[j];
 }
 
 static void
 add_packed(float *score, const int16_t *row, float scale, size_t n)
 {
-	for (size_t j = 0; j < n; j += LANES)
+	size_t		j = 0;
+
+	for (; j + LANES <= n; j += LANES)
 	{
 		Ints		x = __builtin_convertvector(*(const Shorts *) (row + j), Ints);
 
 		*(Floats *) (score + j) += __builtin_convertvector(x, Floats) * scale;
 	}
+	for (; j < n; j++)
+		score[j] += (float) row[j] * scale;
 }
 
 void
 wf_ranker_start(WfRanker *r, const WfItemModel *model)
 {
-	/* the padding of dense rows falls on scores that are not in use */
-	memset(r->score, 0, ((size_t) model->n_dense + 15) / 16 * 16 * sizeof(float));
+	memset(r->score, 0, model->n_dense * sizeof(float));
 	r->n_full = model->n_dense;
 }
 

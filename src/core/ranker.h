@@ -38,7 +38,7 @@ typedef struct WfRanker
 	uint32_t	pass;			/* of scoring; a call may have several */
 	uint32_t	n_full;			/* items below have a score, touched or not */
 	uint32_t	n_touched;		/* others that have one */
-	float	   *score;			/* n_items, rounded up to 16 */
+	float	   *score;			/* n_items */
 	uint32_t   *touched;
 	uint32_t   *has_score;		/* == pass */
 	uint32_t   *taken;			/* == call: not to be offered */
