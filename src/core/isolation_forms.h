@@ -109,7 +109,7 @@ wf_isolation_goes_left(const WfIsolation *m, const WfIsolationNode *node, float 
 
 	if (!m->is_category[node->feature])
 		return x <= node->threshold;
-	code = (uint32_t) x & 255;
+	code = x >= 0 && x < 256 ? (uint32_t) x : 0;
 	return m->bitsets[node->bitset].word[code >> 5] >> (code & 31) & 1;
 }
 
