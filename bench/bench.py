@@ -8,6 +8,7 @@ import sys
 from common import BUILD, HERE, Report, Session
 import accuracy
 import explaining
+import isolation
 import lstm
 import prediction
 import recommend
@@ -23,6 +24,7 @@ BENCHES = {
     "a1": training.a1,
     "a2": training.a2,
     "a3": training.a3,
+    "a4": isolation.a4,
     "a6": lstm.a6,
     "a7": prediction.a7,
     "a8": prediction.a8,
@@ -33,6 +35,7 @@ BENCHES = {
     "explain": explaining.explain,
     "bytes": samebytes.same_bytes,
     "shapes": shapes.shapes,
+    "anomalies": isolation.quality,
     "recommend": recommend.quality,
     "recommend-p50": recommend.latency,
     "recommend-scale": recommend.scale,
