@@ -206,7 +206,10 @@ symbol_of(WfLstmNet *net, uint32_t event)
 	return net->symbol_of[event];
 }
 
-/* One lane's inputs and targets; length is the number of its events in the window. */
+/*
+ * One lane's inputs and targets; length is the number of its events in the
+ * window, end where something follows no more.
+ */
 static void
 load_lane(WfLstmNet *net, const WfLstmCases *cases, uint32_t lane, size_t begin, size_t end,
 		  uint32_t length, bool hide)
@@ -264,7 +267,8 @@ wf_lstm_load(WfLstmNet *net, const WfLstmCases *cases, const uint32_t *which, ui
 		if (begin >= end)
 			break;
 		length = end - begin < net->steps ? (uint32_t) (end - begin) : net->steps;
-		load_lane(net, cases, lane, begin, end, length, hidden_times && hidden_times[lane]);
+		load_lane(net, cases, lane, begin, end + (net->goes_on && net->goes_on[which[lane]]), length,
+				  hidden_times && hidden_times[lane]);
 		for (uint32_t t = 0; t < length; t++)
 			net->live[t]++;
 		net->n_live += length;

@@ -96,6 +96,11 @@ typedef struct WfLstmNet
 	const WfLstmKernels *kernels;
 	uint32_t	max_lanes;		/* L, a multiple of 16 */
 	uint32_t	max_steps;		/* W */
+	/*
+	 * For each case: 1 = it is a piece of a longer one, which the next case
+	 * goes on with; what follows its last event is no end.  NULL: none.
+	 */
+	const uint8_t *goes_on;
 	float	   *block;			/* all of the following */
 
 	/* the window that is loaded */

@@ -6,6 +6,9 @@
  * batches - so that a batch's cases are of about one length and yet others in
  * each epoch - cuts the pools into batches and shuffles those.  Batches of one
  * length teach a little less well: where cases are few a pool is one batch.
+ *
+ * A long case would fill one lane of sixteen: it is cut into pieces, each of
+ * which starts from nothing, as if it were a case of its own without an end.
  *-------------------------------------------------------------------------
  */
 #include "core/lstm_net.h"
@@ -18,6 +21,8 @@
 /* Pools in an epoch, at least, and batches in a pool, at most. */
 #define POOLS 256
 #define POOL_BATCHES 16
+/* Longest piece of a case. */
+#define PIECE 1024
 /* Longest window, and the bytes that a window's steps should stay within. */
 #define WINDOW 256
 #define WINDOW_LEAST 16
@@ -41,7 +46,10 @@ typedef struct Batch
 typedef struct Trainer
 {
 	WfHost	   *host;
-	const WfLstmCases *cases;
+	WfLstmCases pieces;			/* the cases, long ones cut: the cases of what follows */
+	uint32_t   *start;
+	uint8_t    *held_out;
+	uint8_t    *goes_on;
 	const WfLstmOptions *options;
 	const WfLstmShape *shape;
 	WfLstmNet  *net;
@@ -193,7 +201,7 @@ plan_epoch(Trainer *t, uint32_t epoch)
 
 		if (at % pool == 0)
 		{
-			sort_by_length(t->host, t->cases, t->order + at, rest < pool ? rest : pool, t->spare);
+			sort_by_length(t->host, &t->pieces, t->order + at, rest < pool ? rest : pool, t->spare);
 			t->host->check(t->host);
 		}
 		t->batches[t->n_batches++] = (Batch) {at, rest < batch ? rest : batch};
@@ -223,7 +231,7 @@ learn_batch(Trainer *t, uint32_t epoch, const Batch *batch, WfLstmLoss *loss)
 
 	for (uint32_t i = 0; i < batch->n; i++)
 		t->hide[i] = wf_rng_unit(wf_rng(mask_key, which[i])) < options->mask_times;
-	for (uint32_t from = 0; wf_lstm_load(t->net, t->cases, which, batch->n, from, t->hide); from += t->net->steps)
+	for (uint32_t from = 0; wf_lstm_load(t->net, &t->pieces, which, batch->n, from, t->hide); from += t->net->steps)
 	{
 		learning.drop_key = (uint32_t) wf_rng(drop_key, t->n_steps++);
 		wf_lstm_learn(t->net, t->optimizer.weights, &learning, t->optimizer.gradient, loss);
@@ -263,7 +271,7 @@ judge(Trainer *t)
 	{
 		uint32_t	n = t->n_tests - at < lanes ? t->n_tests - at : lanes;
 
-		for (uint32_t from = 0; wf_lstm_load(t->net, t->cases, t->tests + at, n, from, NULL); from += t->net->steps)
+		for (uint32_t from = 0; wf_lstm_load(t->net, &t->pieces, t->tests + at, n, from, NULL); from += t->net->steps)
 			wf_lstm_judge(t->net, t->optimizer.weights, &loss);
 	}
 	return loss.loss / (double) loss.n;
@@ -333,11 +341,50 @@ window_steps(const WfLstmShape *shape, uint32_t lanes, uint32_t longest)
 	return steps < longest ? (uint32_t) steps : longest;
 }
 
+/* Pieces that a case of that length is cut into: one if it is short or empty. */
+static uint32_t
+pieces_of(uint32_t length)
+{
+	return length <= PIECE ? 1 : (length - 1) / PIECE + 1;
+}
+
+static void
+cut_cases(Trainer *t, const WfLstmCases *cases)
+{
+	WfHost	   *host = t->host;
+	uint32_t	n = 0;
+
+	for (uint32_t c = 0; c < cases->n_cases; c++)
+		n += pieces_of(length_of(cases, c));
+	t->start = wf_alloc(host, (size_t) n + 1, sizeof(uint32_t));
+	t->held_out = wf_alloc(host, n, 1);
+	t->goes_on = wf_alloc(host, n, 1);
+	t->pieces = *cases;
+	t->pieces.start = t->start;
+	t->pieces.held_out = t->held_out;
+	t->pieces.n_cases = n;
+	n = 0;
+	for (uint32_t c = 0; c < cases->n_cases; c++)
+	{
+		uint32_t	count = pieces_of(length_of(cases, c));
+
+		for (uint32_t i = 0; i < count; i++, n++)
+		{
+			t->start[n] = cases->start[c] + i * PIECE;
+			t->held_out[n] = cases->held_out && cases->held_out[c];
+			t->goes_on[n] = i + 1 < count;
+		}
+		if (c % CHECK_CASES == 0)
+			host->check(host);
+	}
+	t->start[n] = cases->start[cases->n_cases];
+}
+
 /* Which cases teach and which judge; with all, none judge. */
 static void
 share_cases(Trainer *t, bool all)
 {
-	const WfLstmCases *cases = t->cases;
+	const WfLstmCases *cases = &t->pieces;
 	uint64_t	n_events = 0;
 
 	t->n_lessons = 0;
@@ -348,7 +395,7 @@ share_cases(Trainer *t, bool all)
 			t->host->check(t->host);
 		if (length_of(cases, c) == 0)
 			continue;
-		if (cases->held_out && cases->held_out[c] && !all)
+		if (cases->held_out[c] && !all)
 			t->tests[t->n_tests++] = c;
 		else
 		{
@@ -363,7 +410,7 @@ share_cases(Trainer *t, bool all)
 static void
 prepare(Trainer *t, WfLstmTrained *trained)
 {
-	const WfLstmCases *cases = t->cases;
+	const WfLstmCases *cases = &t->pieces;
 	WfHost	   *host = t->host;
 	uint32_t	batch = t->options->batch_size;
 	uint32_t	longest = 0;
@@ -388,6 +435,7 @@ prepare(Trainer *t, WfLstmTrained *trained)
 	t->optimizer.rate = t->options->learning_rate;
 	t->optimizer.clip = t->options->clip;
 	t->net = wf_lstm_net_create(host, t->shape, batch, window_steps(t->shape, batch, longest));
+	t->net->goes_on = t->goes_on;
 }
 
 /* All cases teach, for as many epochs as were best; the losses stay those of the search. */
@@ -424,13 +472,14 @@ void
 wf_lstm_train(WfHost *host, const WfLstmCases *cases, const WfLstmOptions *options,
 			  WfLstmTrained *trained)
 {
-	Trainer		t = {.host = host, .cases = cases, .options = options};
+	Trainer		t = {.host = host, .options = options};
 
 	check_options(host, cases, options);
 	memset(trained, 0, sizeof(*trained));
 	trained->shape = wf_alloc(host, 1, sizeof(WfLstmShape));
 	t.shape = trained->shape;
 	wf_lstm_shape(trained->shape, cases->n_events, options->hidden, options->embedding, cases->log_gap != NULL);
+	cut_cases(&t, cases);
 	prepare(&t, trained);
 	learn(&t, options->epochs, trained);
 	if (options->refit && t.n_tests && !t.late)
@@ -447,6 +496,9 @@ wf_lstm_train(WfHost *host, const WfLstmCases *cases, const WfLstmOptions *optio
 	wf_release(host, t.order);
 	wf_release(host, t.tests);
 	wf_release(host, t.lessons);
+	wf_release(host, t.goes_on);
+	wf_release(host, t.held_out);
+	wf_release(host, t.start);
 }
 
 void
@@ -468,8 +520,8 @@ wf_lstm_estimate(const WfLstmOptions *options, uint32_t n_events, uint32_t n_cas
 
 	wf_lstm_shape(&shape, n_events, options->hidden, options->embedding, timed);
 	weights = shape.n_weights * sizeof(float);
-	/* weights, best weights, gradient, two moments; lists of cases; one window */
-	*memory = 5 * weights + (4 * sizeof(uint32_t) + sizeof(Batch)) * (size_t) n_cases +
+	/* weights, best weights, gradient, two moments; seven lists of cases; one window */
+	*memory = 5 * weights + (5 * sizeof(uint32_t) + 2 + sizeof(Batch)) * (size_t) n_cases +
 		wf_lstm_net_memory(&shape, options->batch_size, window_steps(&shape, options->batch_size, longest_case));
 	*section = sizeof(WfLstmHeader) + (weights + 63) / 64 * 64;
 }

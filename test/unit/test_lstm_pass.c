@@ -203,6 +203,44 @@ WF_TEST(windows_carry_the_state)
 	test_host_end(&th);
 }
 
+/* A piece of a case is followed by what the case goes on with, not by its end. */
+WF_TEST(pieces_have_no_end)
+{
+	TestHost	th;
+	Problem		p;
+	WfLstmCases pieces;
+	uint32_t	start[] = {0, 6, 13};
+	uint8_t		goes_on[] = {1, 0};
+	WfLstmLoss	expected;
+
+	test_host_begin(&th);
+	make_problem(&th.host, &p, 4, 6, 3, true, 1, 13);
+	pieces = p.cases;
+	pieces.n_cases = 2;
+	pieces.start = start;
+	for (int cut = 0; cut < 2; cut++)
+	{
+		WfLstmNet  *net = wf_lstm_net_create(&th.host, &p.shape, 2, 4);
+		WfLstmLoss	loss = {0};
+		uint32_t	first = 0;
+
+		net->goes_on = cut ? goes_on : NULL;
+		for (uint32_t from = 0; wf_lstm_load(net, &pieces, &first, 1, from, NULL); from += net->steps)
+			wf_lstm_judge(net, p.weights, &loss);
+		plain_loss(&p.shape, p.exact, &p.cases, NULL, 0, 0, 6, &expected);
+		WF_CHECK_EQ(loss.n, expected.n);
+		if (cut)
+		{
+			WF_CHECK_NEAR(loss.loss, expected.loss, 1e-5);
+			WF_CHECK_EQ(loss.n_gaps, expected.n_gaps);
+		}
+		else
+			WF_CHECK(fabs(loss.loss - expected.loss) > 0.01);
+		wf_lstm_net_destroy(net);
+	}
+	test_host_end(&th);
+}
+
 /* A window's gradient is that of its own events, with the state before it given. */
 WF_TEST(gradient_of_a_later_window)
 {
