@@ -87,8 +87,9 @@ typedef struct WfLstmTrained
  * Not collective: one member works, the others do something else or wait.
  * Calls host->check() every few milliseconds.  Fails with WF_E_PARAM on
  * options out of range, with WF_E_DATA when no case teaches anything.
- * Long cases are learned in windows with the state carried over, so memory
- * does not depend on their length; see wf_lstm_estimate().
+ * Long cases are learned in pieces of 1,024 events, and those in windows with
+ * the state carried over, so memory hardly depends on their length; see
+ * wf_lstm_estimate().
  */
 void		wf_lstm_train(WfHost *host, const WfLstmCases *cases, const WfLstmOptions *options,
 						  WfLstmTrained *trained);
