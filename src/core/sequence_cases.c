@@ -16,8 +16,12 @@
 /* The LSTM learns from no more events than this, and of one case from no more than that. */
 #define LSTM_MAX_EVENTS 1000000
 #define LSTM_MAX_CASE 100000
-/* Events that occur less often teach the LSTM nothing about themselves. */
+/*
+ * Events that occur less often teach the LSTM nothing about themselves, and
+ * in a long log, where each class costs time at every event, little for it.
+ */
 #define LSTM_MIN_COUNT 3
+#define LSTM_COUNT_PER 10000
 #define MEDIAN_SAMPLE 1000000
 
 #define REPORT_KEY UINT64_C(0x7265706f5eed0003)
@@ -189,9 +193,12 @@ uint32_t
 wf_sequence_lstm_named(const WfSpec *spec, const WfEventLog *log)
 {
 	uint32_t	most = (uint32_t) wf_spec_number(spec, "vocabulary");
+	uint32_t	least = LSTM_MIN_COUNT;
 	uint32_t	n = 0;
 
-	while (n < log->n_kinds && n < most && log->count[n] >= LSTM_MIN_COUNT)
+	if (!wf_spec_value(spec, "vocabulary")->by_user)
+		least += log->n_events / LSTM_COUNT_PER;
+	while (n < log->n_kinds && n < most && log->count[n] >= least)
 		n++;
 	return n;
 }
