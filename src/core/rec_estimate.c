@@ -30,17 +30,32 @@ to_size(double bytes)
 	return bytes < (double) (SIZE_MAX / 2) ? (size_t) bytes : SIZE_MAX / 2;
 }
 
+/* Sparse rows: of one method for all items, or of those that EASE leaves out. */
+static double
+bytes_of_rows(const Sizes *s)
+{
+	return s->rows ? 8 * s->items * (s->row + 1) : 0;
+}
+
+/* EASE while it is solved. */
+static double
+bytes_of_dense(const Sizes *s)
+{
+	double		ld = (double) wf_spd_padded((size_t) s->dense);
+
+	return s->dense > 0 ? (s->dense > 2000 ? 4 : 8) * ld * ld + (double) wf_spd_scratch((size_t) s->dense) : 0;
+}
+
 static double
 bytes_of_model(const Sizes *s, const WfSpec *spec, bool with_rating)
 {
 	double		bytes = 4096 + 4 * s->n + 8 * s->users + 8 * s->items + ID_STORED * (s->users + s->items);
 	double		dense = 2 * s->dense * (s->dense + 16);
-	double		rows = s->rows ? 8 * s->items * (s->row + 1) : 0;
 	int			k = (int) wf_spec_number(spec, "factors");
 	uint32_t	users = (uint32_t) (s->users < UINT32_MAX ? s->users : UINT32_MAX);
 	uint32_t	items = (uint32_t) (s->items < UINT32_MAX ? s->items : UINT32_MAX);
 
-	bytes += dense > rows ? dense : rows;
+	bytes += dense + bytes_of_rows(s);
 	if (s->factors)
 		bytes += 4 * s->n + (double) wf_factors_stored_bytes(users, items, k);
 	if (with_rating)
@@ -52,10 +67,10 @@ bytes_of_model(const Sizes *s, const WfSpec *spec, bool with_rating)
 static double
 bytes_of_method(const Sizes *s, const WfSpec *spec, bool with_rating)
 {
-	double		ld = (double) wf_spd_padded((size_t) s->dense);
-	double		dense = s->dense > 0 ? (s->dense > 2000 ? 4 : 8) * ld * ld + (double) wf_spd_scratch((size_t) s->dense) : 0;
-	double		rows = s->rows ? 2 * 8 * s->items * s->row + 32 * s->items : 0;
-	double		bytes = dense > rows ? dense : rows;
+	double		rows = bytes_of_rows(s) + 32 * s->items;
+	double		dense = bytes_of_dense(s);
+	/* item-kNN's rows come with RP3beta's, EASE's tail with its inverse */
+	double		bytes = rows + (dense > rows ? dense : rows);
 	int			k = (int) wf_spec_number(spec, "factors");
 	uint32_t	users = (uint32_t) (s->users < UINT32_MAX ? s->users : UINT32_MAX);
 	uint32_t	items = (uint32_t) (s->items < UINT32_MAX ? s->items : UINT32_MAX);
@@ -81,8 +96,10 @@ wf_recommender_estimate(const WfSpec *spec, uint64_t n, uint64_t n_users, uint64
 	double		limit = wf_spec_number(spec, "ease_items");
 	double		ids = (ID_READING + ID_TEXT) * ((double) n_users + (double) n_items);
 	double		entry = 4 + 4 + (with_time ? 8 : 0);
+	double		base;
 	double		reading;
 	double		training;
+	double		writing;
 	double		model;
 	Sizes		s = {.n = (double) n,.users = (double) n_users,.items = (double) n_items};
 
@@ -92,13 +109,23 @@ wf_recommender_estimate(const WfSpec *spec, uint64_t n, uint64_t n_users, uint64
 	s.rows = any || asked.method == WF_METHOD_RP3BETA || asked.method == WF_METHOD_ITEM_KNN;
 	s.factors = asked.method == WF_METHOD_NMF || asked.method == WF_METHOD_ALS;
 	if (any || asked.method == WF_METHOD_EASE)
+	{
 		s.dense = s.items < limit ? s.items : limit;
+		s.rows = s.rows || s.dense < s.items;
+	}
 	model = bytes_of_model(&s, spec, with_rating);
 	/* sorted to one side while it lies sorted to the other */
 	reading = ids + s.n * (entry + (with_rating ? 4 : 0) + entry);
-	/* all entries with their sides; those of a stage; its transpose */
-	training = ids + s.n * (entry + 1 + 8 + 8) + 3 * 8 * (s.users + s.items) + 32 * s.items +
-		bytes_of_method(&s, spec, with_rating) + 2.25 * model;
+	/* all entries with their sides */
+	base = ids + s.n * (entry + 1) + 3 * 8 * (s.users + s.items) + 32 * s.items;
+	/* those of a stage, histories cut short, and their transpose */
+	training = base + 3 * 8 * s.n + bytes_of_method(&s, spec, with_rating);
+	/* what was trained goes into a section; then everything but ids is given back, and it becomes the model */
+	writing = base + bytes_of_method(&s, spec, with_rating) + model;
+	if (writing < ids + 2 * model)
+		writing = ids + 2 * model;
+	if (training < writing)
+		training = writing;
 	*memory = to_size(reading > training ? reading : training);
 	*artifact = to_size(model);
 }
