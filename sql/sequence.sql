@@ -85,7 +85,7 @@ SELECT wfml.drop_model('holes');
 -- Errors name what is wrong.
 SELECT wfml.train_sequence('x', 'ticket_event', 'case', 'activity', 'time');
 SELECT wfml.train_sequence('x', 'ticket_event', 'ticket', 'activity', 'activity');
-SELECT wfml.train_sequence('x', 'ticket_event', 'ticket', 'activity', 'at', '{"units": 100}');
+SELECT wfml.train_sequence('x', 'ticket_event', 'ticket', 'activity', 'at', '{"hidden": 0}');
 SELECT wfml.train_sequence('x', 'SELECT * FROM ticket_event WHERE false', 'ticket', 'activity', 'at');
 SELECT wfml.train_sequence('x', 'SELECT ticket, NULL::text AS activity, at FROM ticket_event', 'ticket', 'activity', 'at');
 SELECT * FROM wfml.next_event('tickets', '{open,assign}', times => ARRAY[now()]);
