@@ -6,7 +6,9 @@
  * ("value = x <= threshold ? a : b"), children before parents, that computes
  * the paths of many rows at once without a branch.  An isolation tree has few
  * nodes (about 60 of a sample of 256), and a selection for 32 rows takes as
- * long as one step of one row down a tree.  Rows with a missing value, and
+ * long as one step of one row down a tree.  For a row or two the same trees
+ * are kept as jumps ("at = left + (x > threshold)", a leaf leads to itself),
+ * of which several trees are walked abreast.  Rows with a missing value, and
  * other trees, walk the stored nodes.
  *-------------------------------------------------------------------------
  */
@@ -23,6 +25,8 @@
 #define WF_PROGRAM_CONSTANTS 384
 #define WF_PROGRAM_PLACES 384
 #define WF_PROGRAM_SLOTS 512
+/* Where the results of a segment's trees begin. */
+#define WF_PROGRAM_RESULTS (WF_PROGRAM_CONSTANTS + WF_PROGRAM_PLACES)
 /* Trees of more cuts are faster walked. */
 #define WF_PROGRAM_CUTS 300
 
@@ -37,6 +41,24 @@ typedef struct WfSelect
 	uint16_t	b;
 	uint16_t	to;
 } WfSelect;
+
+/* A node for walking without a branch. */
+typedef struct WfJump
+{
+	float		threshold;
+	uint16_t	slot;
+	uint16_t	left;
+} WfJump;
+
+#define WF_JUMP_TREES 8
+
+/* Trees that are walked abreast; the last group repeats its last tree, which does not count then. */
+typedef struct WfJumpGroup
+{
+	uint32_t	depth;			/* of the deepest */
+	uint32_t	n;
+	uint32_t	first_node[WF_JUMP_TREES];	/* in jumps and in nodes */
+} WfJumpGroup;
 
 /* Selections of up to WF_PROGRAM_TREES trees. */
 typedef struct WfSegment
@@ -69,6 +91,12 @@ typedef struct WfIsolation
 	/* trees that are not in it */
 	uint32_t	n_walked;
 	const uint32_t *walked;
+	/* trees as jumps, and those that cannot be */
+	uint32_t	n_groups;
+	const WfJumpGroup *groups;
+	const WfJump *jumps;		/* by node */
+	uint32_t	n_stepped;
+	const uint32_t *stepped;
 } WfIsolation;
 
 /* A row, and the scales of its group. */
