@@ -481,6 +481,12 @@ small_section(TestHost *th, WfLstmShape *shape)
 	return bytes;
 }
 
+static void
+expect_corrupt(TestHost *th, const uint8_t *bytes, size_t length)
+{
+	WF_EXPECT_FAIL(th, WF_E_CORRUPT, wf_lstm_open(&th->host, bytes, length));
+}
+
 WF_TEST(damaged_bytes)
 {
 	TestHost	th;
@@ -496,7 +502,7 @@ WF_TEST(damaged_bytes)
 	{
 		copy = malloc(length + 1);
 		memcpy(copy, bytes.data, length);
-		WF_EXPECT_FAIL(&th, WF_E_CORRUPT, wf_lstm_open(&th.host, copy, length));
+		expect_corrupt(&th, copy, length);
 		free(copy);
 	}
 	copy = malloc(bytes.length);
@@ -505,14 +511,14 @@ WF_TEST(damaged_bytes)
 		{
 			memcpy(copy, bytes.data, bytes.length);
 			copy[at] ^= (uint8_t) (1 << bit);
-			WF_EXPECT_FAIL(&th, WF_E_CORRUPT, wf_lstm_open(&th.host, copy, bytes.length));
+			expect_corrupt(&th, copy, bytes.length);
 		}
 	for (size_t i = 0; i < shape.n_weights; i += 37)
 		for (int k = 0; k < 4; k++)
 		{
 			memcpy(copy, bytes.data, bytes.length);
 			memcpy(copy + sizeof(WfLstmHeader) + i * sizeof(float), &bad[k], sizeof(float));
-			WF_EXPECT_FAIL(&th, WF_E_CORRUPT, wf_lstm_open(&th.host, copy, bytes.length));
+			expect_corrupt(&th, copy, bytes.length);
 		}
 	/* any finite weights give finite answers */
 	for (int round = 0; round < 20; round++)
@@ -567,6 +573,12 @@ train_and_open(TestHost *th, Log *log)
 	wf_lstm_trained_free(&th->host, &trained);
 }
 
+static void
+expect_failure(TestHost *th, Log *log, WfCode code)
+{
+	WF_EXPECT_FAIL(th, code, train_and_open(th, log));
+}
+
 WF_TEST(every_allocation_and_check_fails)
 {
 	TestHost	th;
@@ -589,13 +601,13 @@ WF_TEST(every_allocation_and_check_fails)
 	for (uint64_t i = 1; i <= n_allocs; i++)
 	{
 		th.fail_alloc_at = th.n_allocs + i;
-		WF_EXPECT_FAIL(&th, WF_E_MEMORY, train_and_open(&th, &log));
+		expect_failure(&th, &log, WF_E_MEMORY);
 	}
 	th.fail_alloc_at = 0;
 	for (uint64_t i = 1; i <= n_checks; i += 1 + n_checks / 50)
 	{
 		th.cancel_check_at = th.n_checks + i;
-		WF_EXPECT_FAIL(&th, WF_E_INTERNAL, train_and_open(&th, &log));
+		expect_failure(&th, &log, WF_E_INTERNAL);
 	}
 	test_host_end(&th);
 }
