@@ -18,6 +18,7 @@
 #include "utils/tuplestore.h"
 
 #include "core/isolation.h"
+#include "core/sequence.h"
 #include "pg/cache.h"
 #include "pg/compat.h"
 #include "pg/registry.h"
@@ -105,6 +106,23 @@ push_labels(JsonbParseState **state, const WfModel *model)
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
 }
 
+/* Distinct events, whether times can be told, and the shares that the experts have in an answer. */
+static void
+push_sequence(JsonbParseState **state, const WfModel *model)
+{
+	const WfSequence *sequence = model->opened;
+	JsonbValue	timed = {.type = jbvBool, .val.boolean = wf_sequence_timed(sequence)};
+
+	push_number(state, "events", model->ids[0].n);
+	push_key(state, "timed");
+	pushJsonbValue(state, WJB_VALUE, &timed);
+	push_key(state, "weights");
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	for (int e = 0; e < WF_N_EXPERTS; e++)
+		push_number(state, wf_expert_name((WfExpert) e), rint(1e4 * wf_sequence_weight(sequence, (WfExpert) e)) / 1e4);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
 /* model_facts(model_id) → jsonb */
 Datum
 wfml_model_facts(PG_FUNCTION_ARGS)
@@ -127,7 +145,7 @@ wfml_model_facts(PG_FUNCTION_ARGS)
 		push_number(&state, "items", model->ids[1].n);
 	}
 	else if (header->task == WF_SEQUENCE)
-		push_number(&state, "events", model->ids[0].n);
+		push_sequence(&state, model);
 	else
 	{
 		push_columns(&state, model);

@@ -3,7 +3,7 @@
 CREATE FUNCTION wfml.model_facts(model_id bigint) RETURNS jsonb
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	AS 'MODULE_PATHNAME', 'wfml_model_facts';
-COMMENT ON FUNCTION wfml.model_facts(bigint) IS 'what a version''s bytes say: labels, columns, calibration, interval';
+COMMENT ON FUNCTION wfml.model_facts(bigint) IS 'what a version''s bytes say: labels, columns, calibration, interval; users and items of a recommender; events of a sequence model and the weights of its experts';
 
 CREATE FUNCTION wfml.model_info(model text) RETURNS jsonb
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 2000

@@ -95,6 +95,8 @@ SELECT row_eq($$SELECT model, version, algorithm, task, features, metric FROM wf
     'SELECT id, event, ts FROM orders WHERE NOT test AND event IS NOT NULL', 'id', 'event', 'ts')$$,
     ROW('orders'::text, 1, 'sequence'::text, 'sequence'::text, 3, 'accuracy'::text), 'a summary as of other trainings');
 SELECT is((wfml.model_info('orders') ->> 'events')::int, 10, 'ten kinds of events');
+SELECT is(wfml.model_info('orders') ->> 'timed', 'true', 'with times');
+SELECT ok((SELECT abs(1 - sum(value::float8)) < 0.001 FROM jsonb_each_text(wfml.model_info('orders') -> 'weights')), 'the weights of its experts');
 SELECT cmp_ok((SELECT count(*) FROM wfml.metrics('orders') WHERE metric IN ('accuracy', 'top3_accuracy', 'macro_f1', 'weighted_f1', 'log_loss', 'mae')),
               '=', 6::bigint, 'all measures are there');
 SELECT cmp_ok((SELECT value FROM wfml.metrics('orders') WHERE metric = 'accuracy'), '>=',
