@@ -153,7 +153,119 @@ FROM generate_series(6, 22, 2) AS hour,
      LATERAL (SELECT wfml.predict('on_time', f) AS p) q;
 
 \echo
-\echo '== 6. Models are rows: versions, activation, transactions'
+\echo '== 6. Nobody labelled anything: which task runs of a workflow are odd, and why?'
+\echo
+
+-- Each number is scaled by median and spread of its task: what is odd for one
+-- task is an ordinary day for another.
+SELECT model, version, algorithm, rows, features, metric, round(score::numeric, 3) AS score,
+       round(seconds::numeric, 2) AS seconds, size
+FROM wfml.train('odd_tasks', 'isolation_forest',
+                $$SELECT task, wms_delay, queue_delay, runtime, post_script_delay, stage_in_delay, stage_in_bytes,
+                         stage_out_delay, stage_out_bytes, cpu_time, iowait, bytes_read, bytes_written,
+                         read_system_calls, write_system_calls, utime, stime
+                  FROM data.flowbench$$,
+                params => '{"scale_by": "task", "contamination": 0.02}');
+
+\echo '-- The oddest runs. The last column was never shown to the model:'
+SELECT f.run_id, f.task, round(d.value::numeric, 3) AS score, round(d.confidence::numeric, 3) AS odder_than,
+       d.label, f.anomaly_type AS truth
+FROM data.flowbench f, LATERAL wfml.predict_detail('odd_tasks', f.*) d
+ORDER BY d.value DESC, f.run_id, f.task LIMIT 5;
+
+\echo '-- Why the first one? Contributions sum to its score:'
+SELECT e.feature, e.value, round(e.contribution::numeric, 3) AS contribution
+FROM (SELECT * FROM data.flowbench f ORDER BY wfml.anomaly_score('odd_tasks', f.*) DESC LIMIT 1) f,
+     LATERAL wfml.explain_anomaly('odd_tasks', f.*) e
+LIMIT 6;
+
+\echo '-- There are labels here, so the scores can be judged:'
+SELECT metric, round(value::numeric, 3) AS value
+FROM wfml.evaluate('odd_tasks', 'data.flowbench', 'is_anomaly');
+
+\echo
+\echo '== 7. What comes next? (an event log: 502 runs of a scientific workflow, FlowBench)'
+\echo
+
+-- A row an event: which run, which task started, when.  One run in five is
+-- kept out of it.
+SELECT model, algorithm, rows, metric, round(score::numeric, 4) AS score, round(baseline::numeric, 4) AS baseline,
+       round(seconds::numeric, 2) AS seconds, size
+FROM wfml.train_sequence('runs', 'SELECT run_id, task, execute_start FROM data.flowbench WHERE run_id % 5 <> 4',
+                         case_column => 'run_id', event_column => 'task', time_column => 'execute_start');
+
+\echo '-- The baseline is a table of what follows what.  The experts alone, and their blend:'
+SELECT coalesce(nullif(split_part(metric, ':', 2), ''), 'their blend') AS expert, round(max(value) FILTER (WHERE metric LIKE 'accuracy%')::numeric, 4) AS accuracy,
+       round(max(value) FILTER (WHERE metric LIKE 'log_loss%')::numeric, 4) AS log_loss
+FROM wfml.metrics('runs') WHERE metric ~ '^(accuracy|log_loss)' GROUP BY 1 ORDER BY accuracy, expert;
+
+\echo '-- A run that the model has not seen, after eight tasks; what may start next:'
+CREATE TEMP VIEW seen AS
+    SELECT array_agg(task ORDER BY execute_start, task) AS tasks, array_agg(execute_start ORDER BY execute_start, task) AS times
+    FROM (SELECT task, execute_start FROM data.flowbench WHERE run_id = 9 ORDER BY execute_start, task LIMIT 8) t;
+SELECT e.event, e.is_end, round(e.probability::numeric, 3) AS probability,
+       repeat('█', round(30 * e.probability)::int) AS " "
+FROM seen, LATERAL wfml.next_event('runs', tasks, 3, times) e;
+
+\echo '-- And when, beside what happened:'
+SELECT wfml.next_event_time('runs', tasks, times) AS expected,
+       (SELECT min(execute_start) FROM data.flowbench WHERE run_id = 9 AND execute_start > times[8]) - times[8] AS happened
+FROM seen;
+
+\echo '-- Following a run as it goes: the aggregate as a window function keeps the state of the case'
+SELECT task AS started, lead(task) OVER w AS then_came, (n).event AS expected,
+       round((n).probability::numeric, 2) AS probability
+FROM (SELECT task, execute_start,
+             wfml.next_event_agg('runs', task, execute_start) OVER (ORDER BY execute_start, task) AS n
+      FROM data.flowbench WHERE run_id = 9) r
+WINDOW w AS (ORDER BY execute_start, task) ORDER BY execute_start, task LIMIT 10;
+
+\echo '-- Which runs went an unusual way? (log-likelihood per event)'
+SELECT run_id, round(wfml.sequence_score('runs', array_agg(task ORDER BY execute_start, task))::numeric, 3) AS score
+FROM data.flowbench WHERE run_id % 5 = 4 GROUP BY run_id ORDER BY 2 LIMIT 3;
+
+\echo
+\echo '== 8. Recommendation: what would this workflow use next? (n8n, 1,742 workflow templates, 461 kinds of nodes)'
+\echo
+
+-- Straight from a query: a row says that a workflow uses a kind of node.  The
+-- method is chosen on interactions kept back, and a fifth of the rows tells
+-- how good it is, beside always recommending what is popular.  The second
+-- query says what the nodes are, for those that few workflows use.
+SELECT model, version, rows, metric, round(score::numeric, 3) AS score, round(baseline::numeric, 3) AS popular,
+       round(seconds::numeric, 1) AS seconds, size
+FROM wfml.train_recommender('nodes', 'SELECT DISTINCT workflow_id, node_type FROM data.n8n_steps',
+                            user_column => 'workflow_id', item_column => 'node_type',
+                            items => $$SELECT node_type, regexp_replace(node_type, '([A-Z])', ' \1', 'g') AS words,
+                                              node_package, role
+                                       FROM data.n8n_steps GROUP BY node_type, node_package, role$$);
+
+\echo '-- What was tried, and the other measures:'
+SELECT metric, round(value::numeric, 3) AS value, round(baseline::numeric, 3) AS popular, split
+FROM wfml.metrics('nodes')
+WHERE split <> 'inner' OR value >= (SELECT 0.99 * max(value) FROM wfml.metrics('nodes') WHERE split = 'inner')
+ORDER BY split, value DESC;
+
+\echo '-- A workflow that sends the weather to a chat, and the five nodes that would suit it:'
+SELECT w.title, string_agg(DISTINCT s.node_type, ', ') AS uses
+FROM data.n8n_workflows w JOIN data.n8n_steps s USING (workflow_id) WHERE workflow_id = 60 GROUP BY 1;
+SELECT rank, item AS node, round(score::numeric, 3) AS score, source FROM wfml.recommend('nodes', 60, 5);
+
+\echo '-- A workflow that is being drawn just now, not known to the model: its nodes so far are enough.'
+SELECT rank, item AS node, round(score::numeric, 3) AS score, source
+FROM wfml.recommend('nodes', NULL, n => 5, history => '{telegramTrigger,openAi}');
+
+\echo '-- Nodes that go with reading a feed:'
+SELECT rank, item AS node, round(score::numeric, 3) AS score FROM wfml.similar_items('nodes', 'rssFeedRead', 5);
+
+\echo '-- For every workflow with a Gmail trigger in one query: what is recommended most often?'
+SELECT r.item AS node, count(*) AS workflows, repeat('█', (count(*) / 2)::int) AS " "
+FROM (SELECT DISTINCT workflow_id FROM data.n8n_steps WHERE node_type = 'gmailTrigger') w,
+     LATERAL wfml.recommend('nodes', w.workflow_id, 3) r
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 6;
+
+\echo
+\echo '== 9. Models are rows: versions, activation, transactions'
 \echo
 
 SELECT version, metric, round(score::numeric, 4) AS score, round(seconds::numeric, 2) AS seconds, size
