@@ -63,6 +63,17 @@ wfml_training_fit(WfmlTraining *t, const void *input, double work, size_t shared
 	wfml_team_fit(t->host, &t->spec, input, work, shared_bytes, &t->result);
 }
 
+/* " (better)"; scores are stored with 15 digits.  Which share of rows is odd is neither good nor bad. */
+static const char *
+verdict(const WfmlPublication *p, double now, double was)
+{
+	if (strcmp(p->task, wfml_task_name(WF_ANOMALY)) == 0)
+		return "";
+	if (fabs(now - was) <= 1e-12 * fabs(was))
+		return " (equal)";
+	return now > was ? " (better)" : " (worse)";
+}
+
 /*
  * "churn@4 replaces churn@3: accuracy 0.87, was 0.86 (better)", or, when the
  * new version was only stored, that the other one stays.
@@ -80,22 +91,12 @@ compare_with_replaced(const WfmlPublication *p, const WfFitResult *result)
 	what = p->activate
 		? psprintf("%s@%d replaces %s@%d", p->name, p->version, p->name, p->replaced_version)
 		: psprintf("%s@%d is stored, %s@%d stays active", p->name, p->version, p->name, p->replaced_version);
-	if (now && wfml_headline(p->replaced_id, &metric, &was) && strcmp(metric, now->metric) == 0)
-	{
-		/* A figure without a baseline, such as the share flagged, is neither good nor bad. */
-		if (isnan(now->baseline))
-			ereport(NOTICE,
-					(errmsg("%s: %s %.4g, %s %.4g", what, metric, now->value, p->activate ? "was" : "against", was)));
-		else
-			ereport(NOTICE,
-					(errmsg("%s: %s %.4g, %s %.4g (%s)", what, metric, now->value,
-							p->activate ? "was" : "against", was,
-			/* stored with 15 digits */
-							fabs(now->value - was) <= 1e-12 * fabs(was) ? "equal" :
-							now->value > was ? "better" : "worse")));
-	}
-	else
+	if (now == NULL || !wfml_headline(p->replaced_id, &metric, &was) || strcmp(metric, now->metric) != 0)
 		ereport(NOTICE, (errmsg("%s", what)));
+	else
+		ereport(NOTICE,
+				(errmsg("%s: %s %.4g, %s %.4g%s", what, metric, now->value,
+						p->activate ? "was" : "against", was, verdict(p, now->value, was))));
 }
 
 static Datum
