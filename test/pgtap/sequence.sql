@@ -298,6 +298,25 @@ SELECT matches(error_of($$SELECT wfml.next_event_agg('table', 'a', NULL)$$), '^W
 SELECT matches(error_of($$SELECT * FROM wfml.next_event('ordres', '{a}')$$), '^WF001 ', 'a model that is not there');
 SELECT matches(hint_of($$SELECT * FROM wfml.next_event('ordres', '{a}')$$), 'orders', 'and the closest');
 
+-- one call site, from model to model over an error and back
+CREATE FUNCTION hop() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+    answer text;
+BEGIN
+    FOREACH name IN ARRAY '{orders,table,changing,nothing,orders,steps,orders}'::text[] LOOP
+        BEGIN
+            answer := wfml.sequence_score(name, ARRAY['order', 'a', 'pay', '1']);
+        EXCEPTION WHEN others THEN
+            answer := SQLSTATE;
+        END;
+        RETURN NEXT answer;
+    END LOOP;
+END $$;
+SELECT results_eq('SELECT * FROM hop()', $$SELECT unnest(ARRAY[o, 'WF002', c, 'WF001', o, s, o]) FROM (SELECT
+    wfml.sequence_score('orders', ARRAY['order', 'a', 'pay', '1'])::text AS o, wfml.sequence_score('changing', ARRAY['order', 'a', 'pay', '1'])::text AS c,
+    wfml.sequence_score('steps', ARRAY['order', 'a', 'pay', '1'])::text AS s) x$$, 'a call site that changes its model');
+
 -- ---- the rest of the house ----
 
 SELECT is((SELECT algorithm || ' ' || task || ' ' || metric FROM wfml.models WHERE name = 'orders'), 'sequence sequence accuracy', 'a line among the models');
