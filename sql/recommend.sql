@@ -62,6 +62,10 @@ FROM (VALUES (3, 25), (3, 22), (2, 24), (2, 20)) v(customer, product);
 SELECT round(wfml.predict_rating('stars', 'new here', 25)::numeric) AS bad, round(wfml.predict_rating('stars', NULL, 24)::numeric) AS good,
 	round(wfml.predict_rating('stars', NULL, 'unknown')::numeric) AS mean, wfml.predict_rating('stars', 1, NULL) AS nothing;
 
+-- A pair that comes twice has the mean of its ratings.
+SELECT rows FROM wfml.train_recommender('again', $$VALUES (1, 'a', 2), (1, 'a', 4), (2, 'a', 3), (2, 'b', 1)$$,
+	'column1', 'column2', 'column3');
+
 -- Items that nobody has bought yet are found by what they are made of.
 INSERT INTO shelf VALUES ('ceylon', 'tea', 'black leaves from Sri Lanka', 5), ('ristretto', 'coffee', 'dark roast beans', 10);
 SELECT features FROM wfml.train_recommender('shop', 'bought', 'customer', 'product', time_column => 'at', items => 'shelf', params => '{"seed": 1}');
@@ -96,4 +100,4 @@ SELECT wfml.predict('shop', '{"customer": 2}');
 SELECT * FROM wfml.recommend('shop', 2, -1);
 SELECT * FROM wfml.recommend('shop ', 2);
 DROP TABLE shelf, bought, rated;
-SELECT wfml.drop_model(m) FROM unnest('{shop,stars,copy}'::text[]) m;
+SELECT wfml.drop_model(m) FROM unnest('{shop,stars,again,copy}'::text[]) m;
