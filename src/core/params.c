@@ -583,8 +583,8 @@ wf_spec_bool(const WfSpec *spec, const char *name)
  * A unit test holds the list to every algorithm's words.
  */
 static const char *const constant_words[] = {
-	"absolute", "all", "als", "auto", "balanced", "blend", "boosting", "bounded", "cv",
-	"ease", "epoch", "group", "holdout", "huber", "item_knn", "log2", "logistic", "lstm",
+	"absolute", "all", "als", "auto", "balanced", "blend", "boosting", "bounded", "by_length", "cv",
+	"ease", "epoch", "equal", "group", "holdout", "huber", "item_knn", "log2", "logistic", "lstm",
 	"markov", "nmf", "none", "platt", "poisson", "popular", "quantile", "rp3beta",
 	"softmax", "sqrt", "squared", "temperature", "third", "time"
 };
