@@ -17,12 +17,20 @@
 #define DEFAULT_REGULARIZATION 1.0
 #define DEFAULT_ITERATIONS 12
 /* Steps that a trial may take, and how many of them without a gain worth the name. */
-#define MAX_ITERATIONS 40
+#define MAX_ITERATIONS 30
 #define PATIENCE 3
 #define GAIN 0.9998
 /* Trials use at most so many ratings, and need so many kept back. */
-#define TRIAL_ENTRIES ((uint64_t) 400000)
+#define TRIAL_ENTRIES ((uint64_t) 250000)
 #define MIN_HELD 20
+/*
+ * Multiplications, at some 5e9 a second: of twelve steps of a trial at most, of
+ * those up to which a trial has several starts, and of all starts of the fit.
+ */
+#define TRIAL_WORK 1e10
+#define TRIAL_STARTS_WORK 1.5e9
+#define FIT_WORK 1e10
+#define USUAL_STEPS 12
 /* More factors must be better by this much. */
 #define WORTH_MORE 0.999
 /* With more vectors than this no more than 20 factors are tried. */
@@ -59,12 +67,33 @@ max_factors(uint32_t n_users, uint32_t n_items, int k)
 	return k >= 0 ? k : (uint64_t) n_users + n_items > MANY_VECTORS ? 20 : 40;
 }
 
+/* Multiplications of one step: outer products of both sides, and a Cholesky of each vector. */
+static double
+step_work(uint64_t n, uint32_t n_users, uint32_t n_items, int k)
+{
+	double		width = k + 1;
+
+	return width * width * ((double) n + ((double) n_users + n_items) * width / 6);
+}
+
+/* Upper bound of the random starts of the fit. */
 static int
-n_members(uint64_t n)
+max_members(uint64_t n)
 {
 	uint64_t	members = MEMBER_ENTRIES / (n ? n : 1);
 
 	return members < 1 ? 1 : members > WF_RATINGS_MAX_MEMBERS ? WF_RATINGS_MAX_MEMBERS : (int) members;
+}
+
+static int
+n_members(uint64_t n, uint32_t n_users, uint32_t n_items, int k, int iterations)
+{
+	double		members = FIT_WORK / (iterations * step_work(n, n_users, n_items, k));
+
+	/* without factors every start ends alike */
+	if (k == 0 || members < 1)
+		return 1;
+	return members < max_members(n) ? (int) members : max_members(n);
 }
 
 /* Is the time over?  The leader's clock decides for all. */
@@ -85,8 +114,9 @@ time_over(WfTeam *team, double deadline)
 /*
  * One start of a trial: *steps steps, or fewer where the first start stops to
  * gain.  error[i] becomes that of the mean of the starts so far after i + 1 steps.
+ * Returns false when the time is over.
  */
-static void
+static bool
 try_start(Search *s, int k, double regularization, int member, int *steps, double *error)
 {
 	int			best = 0;
@@ -96,7 +126,7 @@ try_start(Search *s, int k, double regularization, int member, int *steps, doubl
 	for (int i = 0; i < *steps; i++)
 	{
 		if ((s->time_limited = time_over(s->team, s->spec->deadline)))
-			return;
+			return false;
 		wf_biased_step(s->team, &s->biased);
 		error[i] = wf_biased_error(s->team, &s->biased, &s->held, s->sum + (size_t) i * s->held.n, member + 1);
 		if (i == 0 || error[i] < error[best] * GAIN)
@@ -104,6 +134,7 @@ try_start(Search *s, int k, double regularization, int member, int *steps, doubl
 		else if (member == 0 && s->spec->iterations == 0 && i >= best + PATIENCE)
 			*steps = i + 1;
 	}
+	return true;
 }
 
 /* Fit to what was not kept back; true when the error is below the best one times factor. */
@@ -116,9 +147,11 @@ try_model(Search *s, int k, double regularization, double factor)
 
 	if (k <= s->max_k && !s->time_limited)
 	{
-		for (int member = 0; member < (k ? s->members : 1) && !s->time_limited; member++)
-			try_start(s, k, regularization, member, &steps, error);
-		for (int i = s->spec->iterations > 0 ? steps - 1 : 0; i < steps && !s->time_limited; i++)
+		bool		done = true;
+
+		for (int member = 0; member < (k ? s->members : 1) && done; member++)
+			done = try_start(s, k, regularization, member, &steps, error);
+		for (int i = s->spec->iterations > 0 ? steps - 1 : 0; i < steps && done; i++)
 			if (error[i] < trial.error)
 			{
 				trial.error = error[i];
@@ -233,10 +266,14 @@ search(WfTeam *team, const WfRatingsSpec *spec, const WfRatingsMoments *moments,
 	{
 		Trial		fallback = s.best;
 
-		s.members = n_members(m->n) < TRIAL_MEMBERS ? n_members(m->n) : TRIAL_MEMBERS;
+		s.max_k = max_factors(m->n_rows, m->n_cols, spec->k);
+		while (spec->k < 0 && s.max_k > DEFAULT_FACTORS &&
+			   USUAL_STEPS * step_work(train.n, m->n_rows, m->n_cols, s.max_k) > TRIAL_WORK)
+			s.max_k /= 2;
+		s.members = USUAL_STEPS * step_work(train.n, m->n_rows, m->n_cols, DEFAULT_FACTORS) > TRIAL_STARTS_WORK
+			? 1 : TRIAL_MEMBERS;
 		s.max_steps = spec->iterations > 0 && spec->iterations < MAX_ITERATIONS ? spec->iterations : MAX_ITERATIONS;
 		s.sum = wf_team_alloc(team, wf_size_mul(team->host, s.held.n, (size_t) s.max_steps), sizeof(float));
-		s.max_k = max_factors(m->n_rows, m->n_cols, spec->k);
 		wf_matrix_transpose(team, &train, &transposed);
 		wf_biased_create(team, &s.biased, m->n_rows, m->n_cols, (uint32_t) s.max_k);
 		set_up(&s.biased, moments, &train, &transposed);
@@ -330,8 +367,7 @@ wf_ratings_train(WfTeam *team, const WfRatingsSpec *spec, const WfMatrix *m, con
 	wf_ratings_moments(team, m, &moments);
 	search(team, spec, &moments, m, fit);
 
-	/* Without factors every start ends alike. */
-	fit->members = fit->k ? n_members(m->n) : 1;
+	fit->members = n_members(m->n, m->n_rows, m->n_cols, fit->k, fit->iterations);
 	if (time_over(team, spec->deadline))
 		fit->members = 1;
 	memcpy(h.magic, "RATINGS1", 8);
@@ -367,7 +403,7 @@ wf_ratings_stored_bytes(uint32_t n_users, uint32_t n_items, uint64_t n, int k)
 	size_t		stride = (size_t) max_factors(n_users, n_items, k) + 1;
 
 	return sizeof(WfRatingsHeader) + 64 +
-		((size_t) n_users + n_items) * stride * (size_t) n_members(n) * sizeof(float);
+		((size_t) n_users + n_items) * stride * (size_t) max_members(n) * sizeof(float);
 }
 
 size_t
