@@ -18,10 +18,11 @@
 #include "core/rng.h"
 #include "core/seqboost_private.h"
 
-#define MAX_ROWS 300000
+#define MAX_ROWS 150000
 #define MIN_ROWS 5000
-/* Rows × features × classes: about ten seconds of boosting. */
-#define MAX_WORK 4e8
+/* Rows × classes × (features, and what moving a row costs): some ten seconds of boosting. */
+#define MAX_WORK 3e8
+#define MOVING 50
 /* Rows whose values choose the cut points. */
 #define SAMPLE_ROWS 20000
 #define MASKED_SHARE 0.2
@@ -154,7 +155,7 @@ walk_gap(const Walk *w)
 double
 wf_seqboost_max_rows(uint32_t d, uint32_t n_classes)
 {
-	double		rows = MAX_WORK / ((double) d * n_classes);
+	double		rows = MAX_WORK / (((double) d + MOVING) * n_classes);
 
 	return rows > MAX_ROWS ? MAX_ROWS : rows < MIN_ROWS ? MIN_ROWS : rows;
 }

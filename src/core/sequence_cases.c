@@ -14,7 +14,7 @@
 #define JUDGE_OF 8
 #define MIN_CASES 16
 /* The LSTM learns from no more events than this, and of one case from no more than that. */
-#define LSTM_MAX_EVENTS 1000000
+#define LSTM_MAX_EVENTS 500000
 #define LSTM_MAX_CASE 100000
 /*
  * Events that occur less often teach the LSTM nothing about themselves, and

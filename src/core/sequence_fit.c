@@ -439,7 +439,7 @@ wf_sequence_estimate(const WfSpec *spec, uint64_t n_events, uint64_t n_cases, ui
 		options.embedding = (uint32_t) wf_spec_number(spec, "embedding");
 		options.batch_size = (uint32_t) wf_spec_number(spec, "batch_size");
 		wf_lstm_estimate(&options, named, cases, n_events < 100000 ? (uint32_t) n_events : 100000, true, &part, &block);
-		*memory += part + (size_t) (n_events < 1100000 ? n_events : 1100000) * 10 + n_cases * 9;
+		*memory += part + (size_t) (n_events < 600000 ? n_events : 600000) * 10 + n_cases * 9;
 		*artifact += block;
 	}
 	if (blend || wf_spec_is(spec, "predictor", "boosting"))

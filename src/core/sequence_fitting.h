@@ -23,7 +23,7 @@ double		wf_sequence_median_gap(const WfEventLog *log, const uint8_t *role, unsig
 /* Events that the LSTM has a code for. */
 uint32_t	wf_sequence_lstm_named(const WfSpec *spec, const WfEventLog *log);
 /*
- * Cases of these roles for the LSTM; beyond a million events they are drawn by
+ * Cases of these roles for the LSTM; beyond half a million events they are drawn by
  * hash, and very long ones cut.  Freed by wf_sequence_lstm_free().
  */
 void		wf_sequence_lstm_cases(const WfSpec *spec, const WfEventLog *log, const uint8_t *role,
