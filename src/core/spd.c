@@ -104,7 +104,8 @@ invert_block(const Sweep *s, size_t k0, double *d, float *packed)
 	{
 		double	   *row = d + k * BLOCK;
 		double		least = s->first[k0 + k] * PIVOT_MIN;
-		double		pivot = row[k] > least ? row[k] : least;
+		/* 1: nothing is known of an element of zeros, and its row stays zero */
+		double		pivot = row[k] > least ? row[k] : least > 0 ? least : 1;
 		double		column[BLOCK];
 
 		for (size_t i = 0; i < BLOCK; i++)

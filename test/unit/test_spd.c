@@ -140,3 +140,31 @@ WF_TEST(singular_matrix_is_mended)
 			WF_CHECK(isfinite(p.a[i * ld + j]));
 	test_host_end(&th);
 }
+
+/* No ridge, and elements of which nothing is known: the others are inverted as without them. */
+WF_TEST(elements_of_zeros)
+{
+	TestHost	th;
+	size_t		n = 200;
+	size_t		ld = wf_spd_padded(n);
+	Problem		p = {.n = n};
+	Problem		whole = {.n = n};
+	float	   *from;
+
+	test_host_begin(&th);
+	from = wf_alloc(&th.host, ld * ld, sizeof(float));
+	fill(from, n, 20);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = i; j < n; j++)
+			if (i % 7 == 3 || j % 7 == 3)
+				from[i * ld + j] = i == j ? 1 : 0;
+	whole.from = from;
+	WF_CHECK(test_team_run(&th, 1, invert, &whole));
+	for (size_t i = 3; i < n; i += 7)
+		from[i * ld + i] = 0;
+	p.from = from;
+	WF_CHECK(test_team_run(&th, 1, invert, &p));
+	for (size_t i = 0; i < n; i++)
+		WF_CHECK(memcmp(p.a + i * ld + i, whole.a + i * ld + i, (n - i) * sizeof(float)) == 0);
+	test_host_end(&th);
+}
