@@ -117,7 +117,7 @@ merge_entries(Finish *f)
 	for (uint32_t i = 0; i < f->n_items; i++)
 	{
 		size_t		end = f->entry_start[i + 1];
-		size_t		n = wf_content_merge(f->entries + begin, end - begin);
+		size_t		n = wf_content_merge(f->host, f->entries + begin, end - begin);
 
 		if (i % 64 == 0)
 			f->host->check(f->host);
@@ -135,22 +135,51 @@ number_before(const WfContentNumber *a, const WfContentNumber *b)
 	return a->column != b->column ? a->column < b->column : a->value < b->value;
 }
 
+static void
+sift_number(WfContentNumber *x, size_t root, size_t n)
+{
+	WfContentNumber moving = x[root];
+
+	for (size_t child; (child = 2 * root + 1) < n; root = child)
+	{
+		if (child + 1 < n && number_before(&x[child], &x[child + 1]))
+			child++;
+		if (!number_before(&moving, &x[child]))
+			break;
+		x[root] = x[child];
+	}
+	x[root] = moving;
+}
+
+/* Heap sort: an item has one number a column, but a wrong key gives it those of all rows. */
+static void
+sort_numbers(WfHost *host, WfContentNumber *x, size_t n)
+{
+	for (size_t root = n / 2; root-- > 0;)
+	{
+		if ((root + 1) % CHECK_ENTRIES == 0)
+			host->check(host);
+		sift_number(x, root, n);
+	}
+	for (size_t end = n; end-- > 1;)
+	{
+		WfContentNumber first = x[0];
+
+		if ((end + 1) % CHECK_ENTRIES == 0)
+			host->check(host);
+		x[0] = x[end];
+		x[end] = first;
+		sift_number(x, 0, end);
+	}
+}
+
 /* An item's numbers become one for each column: the mean, added up in their order. */
 static size_t
-merge_numbers(WfContentNumber *x, size_t n)
+merge_numbers(WfHost *host, WfContentNumber *x, size_t n)
 {
 	size_t		kept = 0;
 
-	/* few in any sensible catalogue: one for each column */
-	for (size_t i = 1; i < n; i++)
-	{
-		WfContentNumber moving = x[i];
-		size_t		at = i;
-
-		for (; at > 0 && number_before(&moving, &x[at - 1]); at--)
-			x[at] = x[at - 1];
-		x[at] = moving;
-	}
+	sort_numbers(host, x, n);
 	for (size_t i = 0; i < n;)
 	{
 		size_t		begin = i;
@@ -173,7 +202,7 @@ order_numbers(Finish *f)
 	for (uint32_t i = 0; i < f->n_items; i++)
 	{
 		size_t		end = f->number_start[i + 1];
-		size_t		n = merge_numbers(f->numbers + begin, end - begin);
+		size_t		n = merge_numbers(f->host, f->numbers + begin, end - begin);
 
 		if (i % 4096 == 0)
 			f->host->check(f->host);
@@ -371,6 +400,8 @@ weigh_item(Finish *f, uint32_t item)
 		uint32_t	items = find_term(f->table, f->table_size, entry->hash)->items;
 		double		idf = 1 + wf_log((double) (f->n_described + 1) / (items + 1.0));
 
+		if (e % CHECK_ENTRIES == 0)
+			f->host->check(f->host);
 		add_weighed(f, entry->hash, (1 + wf_log(entry->count)) * idf, entry->column, items > 1);
 	}
 	for (size_t e = f->number_start[item]; e < f->number_start[item + 1]; e++)

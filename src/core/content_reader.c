@@ -15,6 +15,7 @@
 #define MAX_WORD 64
 #define MAX_WHOLE 64
 #define CHECK_BYTES 65536
+#define CHECK_ENTRIES 16384
 /* Not a word: keeps a whole text apart from the word that it may be. */
 #define SEED_WHOLE UINT64_C(0x77686f6c65)
 
@@ -63,16 +64,22 @@ sift_down(WfContentEntry *e, size_t root, size_t n)
 
 /* Heap sort: a row has few entries mostly, and may have tens of thousands. */
 size_t
-wf_content_merge(WfContentEntry *entries, size_t n)
+wf_content_merge(WfHost *host, WfContentEntry *entries, size_t n)
 {
 	size_t		kept = 0;
 
 	for (size_t root = n / 2; root-- > 0;)
+	{
+		if ((root + 1) % CHECK_ENTRIES == 0)
+			host->check(host);
 		sift_down(entries, root, n);
+	}
 	for (size_t end = n; end-- > 1;)
 	{
 		WfContentEntry first = entries[0];
 
+		if ((end + 1) % CHECK_ENTRIES == 0)
+			host->check(host);
 		entries[0] = entries[end];
 		entries[end] = first;
 		sift_down(entries, 0, end);
@@ -100,7 +107,7 @@ end_row(WfContentReader *reader)
 
 	if (n > 1)
 	{
-		n = wf_content_merge((WfContentEntry *) (reader->entries.data + reader->row_begin), n);
+		n = wf_content_merge(reader->host, (WfContentEntry *) (reader->entries.data + reader->row_begin), n);
 		reader->entries.length = reader->row_begin + n * sizeof(WfContentEntry);
 	}
 	reader->row_begin = reader->entries.length;

@@ -39,6 +39,6 @@ struct WfContentReader
 };
 
 /* Sort by column and hash, and join equal ones; returns how many are left. */
-size_t		wf_content_merge(WfContentEntry *entries, size_t n);
+size_t		wf_content_merge(WfHost *host, WfContentEntry *entries, size_t n);
 
 #endif							/* WF_CONTENT_READER_H */

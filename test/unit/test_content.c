@@ -6,6 +6,8 @@
  */
 #include "wf_test.h"
 
+#include <time.h>
+
 #include "core/content.h"
 #include "core/rng.h"
 
@@ -306,6 +308,37 @@ fails(TestHost *th)
 		read_many(&th->host, 30, 20, &out, &promised);
 	th->on_fail = NULL;
 	return th->failed;
+}
+
+/* A key that is the same in all rows is a mistake, which must not take for ever. */
+WF_TEST(one_item_of_many_rows)
+{
+	enum
+	{
+		ROWS = 200000
+	};
+	static uint32_t place[ROWS + 1];
+	clock_t		before = clock();
+	TestHost	th;
+	WfContentReader *reader;
+	WfContent	c;
+	WfBytes		out;
+
+	test_host_begin(&th);
+	reader = wf_content_begin(&th.host, 4, kinds);
+	for (uint32_t i = 0; i <= ROWS; i++)
+	{
+		place[i] = i == ROWS;
+		wf_content_row(reader);
+		wf_content_add_number(reader, 2, wf_rng_unit(wf_rng(17, i)));
+		wf_content_add_text(reader, 1, i % 2 ? "odd" : "even", i % 2 ? 3 : 4);
+	}
+	wf_bytes_init(&out, &th.host);
+	wf_content_finish(reader, place, 2, &out);
+	WF_CHECK(wf_content_open(out.data, out.length, &c));
+	WF_CHECK_EQ(c.n_items, 2);
+	WF_CHECK((double) (clock() - before) / CLOCKS_PER_SEC < 10);
+	test_host_end(&th);
 }
 
 WF_TEST(every_failure_is_survived)
