@@ -8,6 +8,7 @@ import sys
 from common import BUILD, HERE, Report, Session
 import accuracy
 import explaining
+import factors
 import isolation
 import lstm
 import prediction
@@ -25,6 +26,7 @@ BENCHES = {
     "a2": training.a2,
     "a3": training.a3,
     "a4": isolation.a4,
+    "a5": factors.a5,
     "a6": lstm.a6,
     "a7": prediction.a7,
     "a8": prediction.a8,
@@ -32,6 +34,7 @@ BENCHES = {
     "a12": lambda report: training.a12(report, LARGEST),
     "a10": training.a10,
     "a11": training.a11,
+    "ratings": factors.ratings,
     "explain": explaining.explain,
     "bytes": samebytes.same_bytes,
     "shapes": shapes.shapes,
