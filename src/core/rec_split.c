@@ -25,7 +25,7 @@
 #define MAX_INNER_USERS 5000
 
 /* Histories are sampled when all pairs together are more than this. */
-#define MAX_PAIRS 1e9
+#define MAX_PAIRS 3e8
 
 static uint64_t
 user_hash(const WfRec *rec, uint32_t user)
