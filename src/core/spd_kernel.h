@@ -10,6 +10,7 @@
  *
  * The sizes of a tile must be literals: the accumulators then are registers.
  */
+#ifdef KERNEL
 TARGET static void
 KERNEL(const float *p, const float *r, float *c, size_t ld, int add)
 {
@@ -51,3 +52,4 @@ KERNEL(const float *p, const float *r, float *c, size_t ld, int add)
 #undef WIDTH
 #undef ROWS
 #undef VECTORS
+#endif
