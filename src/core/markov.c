@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define CHECK_EVERY 65536
+/* With less the chance of an event never seen, a product over all lengths, may come out as 0. */
+#define DISCOUNT_LEAST 0.01
 /* No context has it. */
 #define SYMBOL_UNKNOWN UINT32_MAX
 
@@ -101,7 +103,7 @@ wf_markov_open(WfHost *host, const void *block, size_t length, uint32_t n_kinds)
 	if (length < sizeof(*h) || h->length > length || h->length < sizeof(*h) ||
 		h->order < 1 || h->order > WF_MARKOV_MAX_ORDER ||
 		h->n_kinds != n_kinds || n_kinds < 1 || n_kinds >= UINT32_MAX - 2 ||
-		!(h->discount > 0 && h->discount < 1) || h->n_nodes[0] != 1)
+		!(h->discount >= DISCOUNT_LEAST && h->discount < 1) || h->n_nodes[0] != 1)
 		corrupt(host);
 	model = wf_alloc_zero(host, 1, sizeof(*model));
 	model->header = h;

@@ -13,6 +13,8 @@
 /* Events after an unknown one in which only the Markov model, which backs off, is asked. */
 #define SHADOW WF_SEQ_LAST
 #define LOGP_MIN (-50.0)
+/* Less is no weight: alone it would have to be divided by. */
+#define WEIGHT_LEAST 1e-6
 /* Longest time to the next event that is told, in seconds. */
 #define GAP_MAX 1e12
 
@@ -294,7 +296,7 @@ wf_sequence_next(WfSequenceState *s, double *p)
 	memset(p, 0, n_out * sizeof(double));
 	for (WfExpert e = WF_EXPERT_MARKOV; e < WF_N_EXPERTS; e++)
 	{
-		if (!(weight[e] > 0) || !wf_sequence_answers(s, e))
+		if (weight[e] < WEIGHT_LEAST || !wf_sequence_answers(s, e))
 			continue;
 		wf_sequence_add_expert(s, e, weight[e], p);
 		if (weight[e] > highest)

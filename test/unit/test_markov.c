@@ -310,6 +310,9 @@ WF_TEST(hostile_bytes)
 		free(copy);
 	}
 	WF_CHECK(refused > 5000);
+	/* so little that the chance of a new event would be 0 */
+	((WfMarkovHeader *) (void *) bytes.data)->discount = 1e-300;
+	WF_EXPECT_FAIL(&th, WF_E_CORRUPT, wf_markov_open(&th.host, bytes.data, bytes.length, log->n_kinds));
 	test_host_end(&th);
 	free(made.rows);
 }

@@ -398,6 +398,39 @@ WF_TEST(hostile_bytes)
 	free(made.rows);
 }
 
+/* The only expert that answers has next to no weight: the answer is a distribution all the same. */
+WF_TEST(hostile_weights)
+{
+	MadeLog		made = made_log(60, 7, 5, 13);
+	TestHost	th;
+	Job			job;
+	WfBytes	   *model;
+	WfModelHeader *h;
+	const WfSectionEntry *entry;
+	WfModel    *m;
+	WfSequenceState *state;
+	double		p[8];
+	double		sum = 0;
+
+	test_host_begin(&th);
+	job_start(&th, &job, made_events(&th.host, &made, true, 1), "lstm", "none");
+	WF_CHECK(test_team_run(&th, 1, fit, &job));
+	model = &job.result.artifact;
+	h = (WfModelHeader *) (void *) model->data;
+	entry = (const WfSectionEntry *) (const void *) (h + 1);
+	((WfSequenceHeader *) (void *) (model->data + entry[1].offset))->weight[WF_EXPERT_MARKOV] = 5e-324;
+	h->crc = wf_crc32c(0, model->data + 16, model->length - 16);
+	m = wf_model_open(&th.host, model->data, model->length);
+	state = wf_sequence_begin(&th.host, m->opened);
+	WF_CHECK(wf_sequence_n_events(m->opened) < 8);
+	WF_CHECK_EQ(wf_sequence_next(state, p), WF_EXPERT_MARKOV);
+	for (uint32_t e = 0; e <= wf_sequence_n_events(m->opened); e++)
+		sum += p[e];
+	WF_CHECK_NEAR(sum, 1, 1e-9);
+	test_host_end(&th);
+	free(made.rows);
+}
+
 /* Allocations and checks that fail leave nothing but the arena. */
 WF_TEST(failures_leave_nothing)
 {
