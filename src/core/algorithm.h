@@ -95,7 +95,7 @@ typedef struct WfFitted
 {
 	WfBytes		section;		/* body of the algorithm's section */
 	WfLink		link;
-	double	   *gain;			/* by feature: total gain of its splits (linear: |standardised coefficient|) */
+	double	   *gain;			/* by feature: total gain of its splits (linear: |standardised coefficient|; isolation: mean |contribution|) */
 	double	   *splits;			/* by feature: number of splits */
 	int			rounds;			/* trees per output, or iterations */
 	bool		time_limited;	/* stopped by the deadline */

@@ -18,6 +18,9 @@
 
 #define SCORE_ROWS 256
 #define CHECK_EVERY 4096
+/* Rows whose explanations tell how much a column matters, and what they may cost. */
+#define IMPORTANCE_ROWS 64
+#define IMPORTANCE_NODES 4000000
 #define AUTO_THRESHOLD 0.5
 
 /* What a member keeps of a tree until it is put in place. */
@@ -368,6 +371,27 @@ count_cuts(const Train *t, const WfIsolation *m, double *splits)
 	t->host->check(t->host);
 }
 
+/* Mean size of a feature's contribution to the raw output, over rows spread over the canonical order. */
+static void
+weigh_features(const Train *t, const WfIsolation *m, double *gain)
+{
+	uint32_t	d = t->data->d;
+	uint32_t	n = IMPORTANCE_NODES / m->header->n_nodes;
+	double	   *phi = wf_alloc(t->host, (size_t) d + 1, sizeof(double));
+
+	n = n > IMPORTANCE_ROWS ? IMPORTANCE_ROWS : n;
+	n = n > t->data->n ? t->data->n : n;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		size_t		row = (size_t) i * t->data->n / n;
+
+		wf_isolation_explain(t->host, m, t->data->values + row * d, 0, phi);
+		for (uint32_t f = 0; f < d; f++)
+			gain[f] += fabs(phi[f]) / n;
+	}
+	wf_release(t->host, phi);
+}
+
 static void
 give_result(Train *t, const WfIsolation *m, WfFitted *fitted)
 {
@@ -380,6 +404,7 @@ give_result(Train *t, const WfIsolation *m, WfFitted *fitted)
 	fitted->gain = wf_alloc_zero(host, d, sizeof(double));
 	fitted->splits = wf_alloc_zero(host, d, sizeof(double));
 	count_cuts(t, m, fitted->splits);
+	weigh_features(t, m, fitted->gain);
 	fitted->rounds = (int) t->n_grown;
 	fitted->time_limited = t->n_grown < t->n_trees;
 	fitted->facts[fitted->n_facts++] = (WfFact) {"flagged", h->flagged};

@@ -67,7 +67,7 @@ static const char *
 kind_name(uint8 kind)
 {
 	static const char *const names[] = {
-		"number", "boolean", "category", "timestamp", "date", "time", "tags", "vector"
+		"number", "boolean", "category", "timestamp", "date", "time", "tags", "vector", "group"
 	};
 
 	return kind < lengthof(names) ? names[kind] : "unknown";

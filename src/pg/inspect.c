@@ -66,6 +66,8 @@ role_name(const Inspection *in, int i)
 		return "weight";
 	if (i == columns->group)
 		return "group";
+	if (i == columns->scale)
+		return "scale_by";
 	return kept ? wfml_kind_name(column->kind) : "left out";
 }
 
@@ -184,6 +186,7 @@ load(FunctionCallInfo fcinfo, WfHost *host, const WfSpec *spec)
 		.positive = wfml_spec_column(spec, "positive"),
 		.weight_column = wfml_spec_column(spec, "weight_column"),
 		.group_column = wfml_spec_column(spec, "group_column"),
+		.scale_column = wfml_spec_column(spec, "scale_by"),
 		.time_column = spec->validation == WF_VALIDATE_TIME ? wfml_spec_column(spec, "time_column") : NULL,
 		.time_parts = WF_TIME_PARTS_DEFAULT |
 			(wf_spec_is(spec, "time_features", "epoch") ? 1u << WF_PART_EPOCH : 0),
@@ -191,7 +194,13 @@ load(FunctionCallInfo fcinfo, WfHost *host, const WfSpec *spec)
 		.quiet = true,
 	};
 
-	return wfml_source_load(host, &request);
+	WfmlSource *source;
+	bool		labelled = wfml_takes_target(spec, request.target, wfml_argument_text_or_null(fcinfo, 5));
+
+	source = wfml_source_load(host, &request);
+	if (!labelled)
+		source->task = WF_ANOMALY;
+	return source;
 }
 
 PG_FUNCTION_INFO_V1(wfml_inspect);
@@ -222,7 +231,7 @@ wfml_inspect(PG_FUNCTION_ARGS)
 	for (int i = 0; i < in.source->columns->n; i++)
 		put_column(&in, i);
 	put_rows(&in);
-	if (in.source->columns->target >= 0)
+	if (in.source->columns->target >= 0 || in.source->task == WF_ANOMALY)
 	{
 		put_task(&in);
 		put_forecast(&in);

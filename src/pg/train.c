@@ -49,28 +49,6 @@ read_call(FunctionCallInfo fcinfo, TrainCall *call)
 	call->activate = PG_ARGISNULL(7) ? true : PG_GETARG_BOOL(7);
 }
 
-/* Labels are what an anomaly detector does without; everything else here learns them. */
-static void
-check_target(const TrainCall *call, const WfSpec *spec)
-{
-	bool		labelled = (wf_algorithm_get(spec->algorithm)->tasks & (1u << WF_ANOMALY)) == 0;
-
-	if (labelled && call->target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("algorithm \"%s\" needs a target", call->algorithm),
-				 errhint("Name the column to predict in the argument \"target\".")));
-	if (!labelled && call->target)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("algorithm \"%s\" takes no target", call->algorithm),
-				 errhint("Leave \"target\" out, and name the columns to look at in \"features\" so that the labels are not among them; measure with wfml.evaluate() and the column of labels.")));
-	if (!labelled && call->task)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("algorithm \"%s\" takes no task", call->algorithm)));
-}
-
 static WfmlSource *
 read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 {
@@ -91,7 +69,11 @@ read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 	};
 	WfmlSource *source;
 
-	check_target(call, spec);
+	if (wfml_takes_target(spec, call->target, call->task) && call->target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("algorithm \"%s\" needs a target", call->algorithm),
+				 errhint("Name the column to predict in the argument \"target\".")));
 	source = wfml_source_load(host, &request);
 	if (call->target == NULL)
 		source->task = WF_ANOMALY;

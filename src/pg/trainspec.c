@@ -130,6 +130,25 @@ wfml_task_parse(const char *task)
 	return -1;
 }
 
+bool
+wfml_takes_target(const WfSpec *spec, const char *target, const char *task)
+{
+	const WfAlgorithm *algorithm = wf_algorithm_get(spec->algorithm);
+
+	if ((algorithm->tasks & (1u << WF_ANOMALY)) == 0)
+		return true;
+	if (target)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("algorithm \"%s\" takes no target", algorithm->name),
+				 errhint("Leave \"target\" out, and name the columns to look at in \"features\" so that the labels are not among them; measure with wfml.evaluate() and the column of labels.")));
+	if (task)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("algorithm \"%s\" takes no task", algorithm->name)));
+	return false;
+}
+
 const char *
 wfml_spec_column(const WfSpec *spec, const char *name)
 {

@@ -20,6 +20,12 @@ extern int	wfml_task_parse(const char *task);
 /* Column named by a parameter, or NULL. */
 extern const char *wfml_spec_column(const WfSpec *spec, const char *name);
 
+/*
+ * Does the algorithm learn labels?  One that does not raises an error for a
+ * target or task all the same (NULL: not given).
+ */
+extern bool wfml_takes_target(const WfSpec *spec, const char *target, const char *task);
+
 /* [{"metric", "value", "baseline", "split"}, …], the headline first. */
 extern Jsonb *wfml_scores_json(const WfFitResult *result);
 

@@ -44,6 +44,8 @@ start_data(WfHost *host, Data *data, uint32_t n, uint32_t d)
 	data->spec.algorithm = wf_algorithm_find("isolation_forest");
 	data->spec.task = WF_ANOMALY;
 	wf_params_defaults(&data->spec);
+	/* more than one segment of the program, and a group of jumps that is not full */
+	set_number(host, &data->spec, "trees", 25);
 	wf_params_finish(host, &data->spec);
 }
 
@@ -729,8 +731,8 @@ train_with_trouble(uint64_t fail_alloc_at, uint64_t cancel_check_at, bool *done)
 	jmp_buf		out;
 
 	test_host_begin(&th);
-	make_mixed(&th.host, &data, 300, true);
-	set_number(&th.host, &data.spec, "trees", 7);
+	make_mixed(&th.host, &data, 60, true);
+	set_number(&th.host, &data.spec, "trees", 3);
 	th.n_allocs = th.n_checks = 0;
 	th.fail_alloc_at = fail_alloc_at;
 	th.cancel_check_at = cancel_check_at;
