@@ -423,6 +423,7 @@ WF_TEST(hostile_weights)
 	m = wf_model_open(&th.host, model->data, model->length);
 	state = wf_sequence_begin(&th.host, m->opened);
 	WF_CHECK(wf_sequence_n_events(m->opened) < 8);
+	wf_sequence_push(state, WF_EVENT_UNKNOWN, 0, false);
 	WF_CHECK_EQ(wf_sequence_next(state, p), WF_EXPERT_MARKOV);
 	for (uint32_t e = 0; e <= wf_sequence_n_events(m->opened); e++)
 		sum += p[e];
