@@ -131,6 +131,8 @@ wf_interactions_add_item(WfInteractions *in, const char *item, size_t item_lengt
 	WfHost	   *host = in->host;
 	uint32_t	code = code_of(in, in->items, "item", item, item_length);
 
+	if (in->n_catalogue > UINT32_MAX / 2)
+		host->fail(host, WF_E_LIMIT, WF_HINT_NONE, "too many rows describe items");
 	if (in->n_catalogue == in->max_catalogue)
 	{
 		uint32_t	max = in->max_catalogue ? 2 * in->max_catalogue : 64;
