@@ -231,6 +231,35 @@ copy_case(const WfEventLog *log, uint32_t c, uint32_t named, uint32_t at, uint32
 	}
 }
 
+static uint64_t
+draw_key(const WfSpec *spec, const WfEventLog *log, uint32_t c)
+{
+	return wf_rng(spec->seed ^ LSTM_KEY, log->case_hash[c]);
+}
+
+/*
+ * Of each role the case of lowest key, which is drawn before any other: few
+ * long cases may leave nobody to teach or to judge.
+ */
+static void
+find_first(const WfSpec *spec, const WfEventLog *log, const uint8_t *role, uint32_t first[3])
+{
+	uint64_t	lowest[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
+	for (uint32_t c = 0; c < log->n_cases; c++)
+	{
+		uint64_t	key = draw_key(spec, log, c);
+
+		if (key <= lowest[role[c]])
+		{
+			lowest[role[c]] = key;
+			first[role[c]] = c;
+		}
+		if (c % 8192 == 0)
+			log->host->check(log->host);
+	}
+}
+
 void
 wf_sequence_lstm_cases(const WfSpec *spec, const WfEventLog *log, const uint8_t *role,
 					   unsigned roles, uint32_t named, WfLstmCases *cases)
@@ -244,6 +273,7 @@ wf_sequence_lstm_cases(const WfSpec *spec, const WfEventLog *log, const uint8_t 
 	float	   *log_since = NULL;
 	double		all = 0;
 	double		share;
+	uint32_t	first[3] = {0};
 	uint32_t	at = 0;
 	uint32_t	n = 0;
 
@@ -251,10 +281,12 @@ wf_sequence_lstm_cases(const WfSpec *spec, const WfEventLog *log, const uint8_t 
 		if (roles & 1u << role[c])
 			all += cut_length(log, c);
 	share = all > LSTM_MAX_EVENTS ? LSTM_MAX_EVENTS / all : 1;
+	if (share < 1)
+		find_first(spec, log, role, first);
 	for (uint32_t c = 0; c < log->n_cases; c++)
 	{
 		if ((roles & 1u << role[c]) == 0 ||
-			(share < 1 && wf_rng_unit(wf_rng(spec->seed ^ LSTM_KEY, log->case_hash[c])) >= share))
+			(share < 1 && c != first[role[c]] && wf_rng_unit(draw_key(spec, log, c)) >= share))
 			continue;
 		start[n] = at;
 		which[n] = c;

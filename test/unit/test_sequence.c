@@ -262,6 +262,41 @@ WF_TEST(roles_of_cases)
 		}
 }
 
+/* Of few long cases the LSTM gets some to learn from and some to be judged by, whatever is drawn. */
+WF_TEST(long_cases_are_drawn)
+{
+	enum
+	{
+		CASES = 20, LENGTH = 100000
+	};
+	uint32_t	start[CASES + 1];
+	uint64_t	hash[CASES];
+	uint8_t		role[CASES] = {[3] = WF_CASE_JUDGES,[11] = WF_CASE_JUDGES};
+	TestHost	th;
+	WfEventLog	log = {.n_cases = CASES,.n_events = CASES * LENGTH,.n_kinds = 2,.start = start,.case_hash = hash};
+
+	test_host_begin(&th);
+	log.host = &th.host;
+	log.event = wf_alloc_zero(&th.host, CASES * LENGTH, sizeof(uint32_t));
+	for (uint32_t c = 0; c <= CASES; c++)
+		start[c] = c * LENGTH;
+	for (uint32_t c = 0; c < CASES; c++)
+		hash[c] = wf_mix(c);
+	for (uint64_t seed = 0; seed < 40; seed++)
+	{
+		WfSpec		spec = {.seed = seed};
+		WfLstmCases cases;
+		uint32_t	judges = 0;
+
+		wf_sequence_lstm_cases(&spec, &log, role, 1u << WF_CASE_TEACHES | 1u << WF_CASE_JUDGES, 2, &cases);
+		for (uint32_t c = 0; c < cases.n_cases; c++)
+			judges += cases.held_out[c];
+		WF_CHECK(judges > 0 && judges < cases.n_cases && cases.n_cases < CASES);
+		wf_sequence_lstm_free(&th.host, &cases);
+	}
+	test_host_end(&th);
+}
+
 WF_TEST(median_of_gaps)
 {
 	TestHost	th;
