@@ -277,8 +277,12 @@ wf_rec_rows_wanted(WfRec *rec, const WfRecStage *stage, const WfRecAudience *aud
 
 	if (rec->team->rank == 0)
 		for (uint32_t k = 0; k < audience->n; k++)
+		{
 			for (uint64_t e = m->start[audience->user[k]]; e < m->start[audience->user[k] + 1]; e++)
 				wanted[m->col[e]] = 1;
+			if (k % 64 == 0)
+				rec->team->host->check(rec->team->host);
+		}
 	wf_team_barrier(rec->team);
 	return wanted;
 }
@@ -412,7 +416,11 @@ row_cut(WfRec *rec, const WfMatrix *m, uint32_t u, uint32_t cap, uint64_t *key)
 	uint64_t	n = wf_matrix_row_length(m, u);
 
 	for (uint64_t k = 0; k < n; k++)
+	{
+		if ((k + 1) % CHECK_EVERY == 0)
+			rec->team->host->check(rec->team->host);
 		key[k] = pair_hash(rec, KEY_CAP, u, m->col[m->start[u] + k]);
+	}
 	return select_key(rec->team->host, key, n, cap - 1);
 }
 
