@@ -83,13 +83,14 @@ weights_of_tile(float *a, size_t ld, uint32_t n, const float *diagonal, uint32_t
 		}
 }
 
-void
+bool
 wf_ease_solve(WfTeam *team, float *a, uint32_t n, double lambda)
 {
 	WfHost	   *host = team->host;
 	size_t		ld = wf_spd_padded(n);
 	float	   *diagonal = wf_alloc(host, n, sizeof(float));
 	uint32_t	tiles = (n + TILE - 1) / TILE;
+	bool		sound = true;
 
 	wf_team_barrier(team);
 	if (team->rank == 0)
@@ -98,7 +99,10 @@ wf_ease_solve(WfTeam *team, float *a, uint32_t n, double lambda)
 	wf_team_barrier(team);
 	wf_spd_invert(team, a, n);
 	for (uint32_t i = 0; i < n; i++)
+	{
 		diagonal[i] = a[i * ld + i];
+		sound &= isfinite(diagonal[i]) != 0;
+	}
 	wf_team_barrier(team);
 	for (uint32_t t = (uint32_t) team->rank; t < tiles; t += (uint32_t) team->size)
 	{
@@ -108,4 +112,5 @@ wf_ease_solve(WfTeam *team, float *a, uint32_t n, double lambda)
 	}
 	wf_release(host, diagonal);
 	wf_team_barrier(team);
+	return sound;
 }

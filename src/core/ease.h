@@ -28,8 +28,11 @@ typedef enum WfEaseWeight		/* of a user's row */
 void		wf_ease_gram(WfTeam *team, const WfMatrix *m, const WfMatrix *transposed,
 						 uint32_t n, WfEaseWeight weight, float *gram);
 
-/* Collective: from G in a to B in a. */
-void		wf_ease_solve(WfTeam *team, float *a, uint32_t n, double lambda);
+/*
+ * Collective: from G in a to B in a.  False, in every member, when lambda is
+ * too small for floats: with more items than users G alone has no inverse.
+ */
+bool		wf_ease_solve(WfTeam *team, float *a, uint32_t n, double lambda);
 
 /* Bytes of one matrix, and of the scratch to solve it. */
 size_t		wf_ease_bytes(uint32_t n);

@@ -175,7 +175,8 @@ search_ease(Choice *c, const WfRecSetting *asked, WfEaseWeight weight, uint32_t 
 		if (team->rank == 0)
 			memcpy(trained.dense, gram, ld * ld * sizeof(float));
 		wf_team_barrier(team);
-		wf_ease_solve(team, trained.dense, n, setting.regularization);
+		/* weights that are no numbers recommend nothing, so that what is popular is left to be scored */
+		(void) wf_ease_solve(team, trained.dense, n, setting.regularization);
 		name_ease(&setting, false, name, sizeof(name));
 		try_candidate(c, &setting, &trained, name);
 	}

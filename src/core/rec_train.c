@@ -79,7 +79,9 @@ train_ease(WfRec *rec, const WfRecStage *stage, const WfRecSetting *setting,
 
 	trained->dense = wf_team_alloc(rec->team, ld * ld, sizeof(float));
 	wf_ease_gram(rec->team, &stage->pairs, &stage->t, n, setting->weight, trained->dense);
-	wf_ease_solve(rec->team, trained->dense, n, setting->regularization);
+	if (!wf_ease_solve(rec->team, trained->dense, n, setting->regularization) && rec->team->rank == 0)
+		rec->team->host->fail(rec->team->host, WF_E_PARAM, "Raise \"regularization\", or leave it out.",
+							  "regularization %g is too small for ease", setting->regularization);
 	trained->model.n_dense = n;
 	trained->model.ld = ld;
 	trained->model.dense = trained->dense;

@@ -2,6 +2,7 @@
 #include "wf_test.h"
 
 #include "core/ease.h"
+#include "core/rng.h"
 
 #define USERS 6
 #define ITEMS 5
@@ -136,4 +137,36 @@ WF_TEST(gram_matrix_counts_users_of_both)
 			}
 	}
 	test_host_end(&th);
+}
+
+/* With many more items than users there is no inverse without a penalty; that is told. */
+WF_TEST(too_small_a_penalty_is_told)
+{
+	static const double lambda[2] = {0, 1};
+	uint32_t	n = 900;
+	size_t		ld = wf_spd_padded(n);
+
+	for (int l = 0; l < 2; l++)
+	{
+		TestHost	th;
+		WfTeam		team;
+		WfTeamShared shared;
+		float	   *a;
+
+		test_host_begin(&th);
+		wf_team_alone(&team, &shared, &th.host);
+		a = wf_team_alloc(&team, ld * ld, sizeof(float));
+		for (uint64_t u = 0; u < 100; u++)
+		{
+			uint32_t	item[40];
+
+			for (uint64_t k = 0; k < 40; k++)
+				item[k] = wf_rng_below(wf_rng(u, k), n);
+			for (int i = 0; i < 40; i++)
+				for (int j = 0; j < 40; j++)
+					a[item[i] * ld + item[j]] += 1;
+		}
+		WF_CHECK_EQ(wf_ease_solve(&team, a, n, lambda[l]), l == 1);
+		test_host_end(&th);
+	}
 }
