@@ -6,7 +6,8 @@
  * with the length of histories, RP3beta's beta with the catalogue, so a few of
  * each are tried.  All are ranked by NDCG@10 of the same users; within one
  * standard error of the best the method earlier in the list is taken, for it
- * has done better elsewhere.
+ * has done better elsewhere.  Where no method is better than what is popular,
+ * that is recommended.
  *-------------------------------------------------------------------------
  */
 #include "core/recommending.h"
@@ -34,6 +35,9 @@ static const double betas[] = {0, 0.2, 0.3, 0.4};
 
 /* About half a second. */
 #define CHEAP_WORK 1e9
+
+/* About a minute for the factors tried in all choices of a run, of one thread. */
+#define CHOICE_WORK 1.5e11
 
 /* Enough users for one fold to decide; fewer have up to MAX_FOLDS. */
 #define ENOUGH_USERS 5000
@@ -288,6 +292,21 @@ try_knn(Choice *c, const WfRecSetting *asked, WfNeighbours *rows)
 	try_candidate(c, &setting, &trained, name);
 }
 
+/* Named numbers make some candidates equal. */
+static bool
+was_tried(const Choice *c, const WfRecSetting *setting)
+{
+	for (int k = 0; k < c->at; k++)
+	{
+		const WfRecSetting *x = &c->candidate[k].setting;
+
+		if (x->method == setting->method && x->factors.unseen == setting->factors.unseen &&
+			x->factors.regularization == setting->factors.regularization)
+			return true;
+	}
+	return false;
+}
+
 /* Collective: one kind of factors, up to n candidates. */
 static void
 try_factors(Choice *c, WfRecommendMethod method, int n)
@@ -299,6 +318,10 @@ try_factors(Choice *c, WfRecommendMethod method, int n)
 		char		name[48];
 
 		set_factors(c->rec->spec, &setting, k);
+		if (was_tried(c, &setting))
+			continue;
+		if (k > 0 && wf_rec_late(c->rec))
+			break;
 		wf_rec_train(c->rec, &c->stage, &setting, NULL, &trained);
 		snprintf(name, sizeof(name), "%s(%g,%g)", wf_recommend_method_name(method),
 				 1 / setting.factors.unseen, setting.factors.regularization);
@@ -315,6 +338,39 @@ factors_are_cheap(const WfRec *rec)
 	double		rows = (double) rec->data.n_users + (double) rec->data.n_items;
 
 	return 20 * (2 * (double) rec->data.matrix.n * k * k + rows * k * k * k / 3) < CHEAP_WORK;
+}
+
+/*
+ * How many settings of factors are worth their time: a pure function of the
+ * sizes, so that a model does not depend on the machine.  One alone would be
+ * no choice: 0.
+ */
+static int
+n_factor_candidates(const WfRec *rec)
+{
+	double		k = wf_spec_number(rec->spec, "factors");
+	double		iterations = wf_spec_is(rec->spec, "iterations", "auto") ? 15 : wf_spec_number(rec->spec, "iterations");
+	double		rows = (double) rec->data.n_users + (double) rec->data.n_items;
+	double		one = iterations * ((double) rec->data.matrix.n * k * k + rows * k * k * k / 3);
+	double		limit = rec->data.matrix.n <= WF_REC_CHOOSE_TWICE ? CHOICE_WORK / 2 : CHOICE_WORK;
+
+	if (one * WF_FACTORS_CANDIDATES <= limit)
+		return WF_FACTORS_CANDIDATES;
+	return one * 2 <= limit ? (int) (limit / one) : 0;
+}
+
+/* Rank 0: say that not every setting is tried. */
+static void
+tell_few(WfRec *rec, WfRecommendMethod method, int n)
+{
+	WfHost	   *host = rec->team->host;
+
+	if (n == 0)
+		host->notice(host, "the usual numbers of method \"%s\" are taken: trying others would take too long",
+					 wf_recommend_method_name(method));
+	else
+		host->notice(host, "only %d settings of method \"%s\" are tried: more would take too long",
+					 n, wf_recommend_method_name(method));
 }
 
 /* Both methods that keep rows of weights, or the one asked for. */
@@ -340,18 +396,28 @@ try_rows(Choice *c, const WfRecSetting *asked, const uint8_t *wanted, bool walk,
 	wf_neighbours_free(rec->team, &walk_rows);
 }
 
-/* The best; of those within a standard error of it, the earliest method's best. */
+/*
+ * The best; of those within a standard error of it, the earliest method's best.
+ * With any method allowed only what is better than popularity is taken.
+ */
 static WfRecSetting
-decide(const Choice *c)
+decide(const Choice *c, const WfRecSetting *asked, bool any)
 {
 	const Candidate *best = best_of(c, 0);
 	const Candidate *taken = best;
 
+	if (any && best->sum <= c->popular)
+	{
+		WfRecSetting popular = *asked;
+
+		popular.method = WF_METHOD_POPULAR;
+		return popular;
+	}
 	for (int k = 0; k < c->n; k++)
 	{
 		const Candidate *x = &c->candidate[k];
 
-		if (ndcg_of(x) < ndcg_of(best) - error_of(best))
+		if (ndcg_of(x) < ndcg_of(best) - error_of(best) || (any && x->sum <= c->popular))
 			continue;
 		if (x->setting.method < taken->setting.method ||
 			(x->setting.method == taken->setting.method && ndcg_of(x) > ndcg_of(taken)))
@@ -394,7 +460,7 @@ try_fold(Choice *c, const WfRecSetting *asked, bool any)
 	if (any || asked->method == WF_METHOD_RP3BETA)
 		try_rows(c, asked, wanted, true, any);
 	if (asked->method == WF_METHOD_NMF || asked->method == WF_METHOD_ALS)
-		try_factors(c, asked->method, WF_FACTORS_CANDIDATES);
+		try_factors(c, asked->method, n_factor_candidates(rec));
 	else if (any && factors_are_cheap(rec))
 		try_factors(c, WF_METHOD_ALS, 1);
 	wf_team_free(rec->team, wanted);
@@ -416,8 +482,12 @@ is_open(const WfSpec *spec, WfRecommendMethod method)
 		case WF_METHOD_RP3BETA:
 			return wf_spec_is(spec, "beta", "auto");
 		case WF_METHOD_NMF:
+			/* plain, all candidates would be the same */
+			if (!wf_spec_is(spec, "confidence", "auto") && wf_spec_number(spec, "confidence") <= 1)
+				return false;
+			return numbers || wf_spec_is(spec, "confidence", "auto");
 		case WF_METHOD_ALS:
-			return numbers && wf_spec_is(spec, "confidence", "auto");
+			return numbers || wf_spec_is(spec, "confidence", "auto");
 		case WF_METHOD_ITEM_KNN:
 		case WF_METHOD_POPULAR:
 			break;
@@ -452,6 +522,15 @@ wf_rec_choose(WfRec *rec, bool told)
 
 	if (!is_open(spec, asked.method))
 		return asked;
+	if (asked.method == WF_METHOD_NMF || asked.method == WF_METHOD_ALS)
+	{
+		int			n = n_factor_candidates(rec);
+
+		if (n < WF_FACTORS_CANDIDATES && told && rec->team->rank == 0)
+			tell_few(rec, asked.method, n);
+		if (n == 0)
+			return asked;
+	}
 	for (c.fold = 0; c.fold < folds && users < ENOUGH_USERS; c.fold++)
 	{
 		if (c.n > 0 && wf_rec_late(rec))
@@ -464,5 +543,5 @@ wf_rec_choose(WfRec *rec, bool told)
 	}
 	if (c.n > 0 && told && rec->result)
 		tell(&c);
-	return c.n ? decide(&c) : asked;
+	return c.n ? decide(&c, &asked, any) : asked;
 }

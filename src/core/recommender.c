@@ -17,8 +17,6 @@
 
 /* Users that report, at most. */
 #define MAX_REPORT_USERS 5000
-/* With up to so many entries the choice is made again with those that reported. */
-#define MAX_CHOOSE_TWICE 1000000
 
 const WfParam wf_recommender_params[] = {
 	{"method", WF_PARAM_WORD, 0, 0, "auto", "auto|ease|rp3beta|item_knn|popular|nmf|als",
@@ -232,7 +230,7 @@ wf_recommender_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitRes
 	if (held && spec->refit)
 	{
 		wf_rec_show_all(&rec);
-		if (rec.data.matrix.n <= MAX_CHOOSE_TWICE && !wf_rec_late(&rec))
+		if (rec.data.matrix.n <= WF_REC_CHOOSE_TWICE && !wf_rec_late(&rec))
 			setting = wf_rec_choose(&rec, false);
 	}
 	final_model(&rec, &setting, held && !spec->refit ? WF_SIDE_HELD : 0);

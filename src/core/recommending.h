@@ -20,6 +20,9 @@
 /* Parts that the entries of a user are cut into to choose by. */
 #define WF_REC_FOLDS 10
 
+/* With up to so many entries the choice is made again with those that reported. */
+#define WF_REC_CHOOSE_TWICE 1000000
+
 /* Sides of an entry, a bit each; none: always for training. */
 #define WF_SIDE_HELD 1			/* reports */
 #define WF_SIDE_HIDDEN 2		/* chooses */

@@ -434,6 +434,114 @@ WF_TEST(scores_stand_beside_popularity)
 	test_host_end(&th);
 }
 
+/* ---- what is chosen ---- */
+
+/* Users without taste: items by their popularity only. */
+static WfInteractions *
+no_tastes(WfHost *host, uint32_t seed)
+{
+	WfInteractions *in = wf_interactions_create(host, false, false);
+
+	for (uint32_t k = 0; k < 1500; k++)
+	{
+		double		x = wf_rng_unit(wf_rng(seed, 2 * (uint64_t) k));
+
+		add_made_row(in, (MadeRow) {wf_rng_below(wf_rng(seed, 2 * (uint64_t) k + 1), 150), (uint32_t) (x * x * x * 40), 0, 0});
+	}
+	return in;
+}
+
+/* A method is chosen if and only if some candidate of the choice is better than popularity. */
+WF_TEST(without_taste_popular_items_are_chosen)
+{
+	int			chosen = 0;
+
+	for (uint32_t seed = 0; seed < 3; seed++)
+	{
+		TestHost	th;
+		Fit			f;
+		WfModel    *model;
+		bool		better = false;
+
+		test_host_begin(&th);
+		start(&th.host, &f, no_tastes(&th.host, seed), "auto", "none");
+		model = fit_and_open(&th, &f);
+		for (int s = 0; s < f.result.n_scores; s++)
+			better |= f.result.scores[s].value > f.result.scores[s].baseline;
+		WF_CHECK(f.result.n_scores >= 15);
+		WF_CHECK_EQ(wf_recommender_info(model->opened).method == WF_METHOD_POPULAR, !better);
+		chosen += !better;
+		test_host_end(&th);
+	}
+	WF_CHECK_EQ(chosen, 2);
+}
+
+/* Candidates tried; all of them have the text in their names. */
+static int
+count_tried(const char *method, double confidence, double regularization, const char *text)
+{
+	TestHost	th;
+	Fit			f;
+	int			n;
+
+	test_host_begin(&th);
+	start(&th.host, &f, make_interactions(&th.host, 300, USERS, ITEMS, false, false, 1), method, "none");
+	set(&th.host, &f.spec, "factors", NULL, 2);
+	set(&th.host, &f.spec, "iterations", NULL, 1);
+	if (confidence > 0)
+		set(&th.host, &f.spec, "confidence", NULL, confidence);
+	if (regularization > 0)
+		set(&th.host, &f.spec, "regularization", NULL, regularization);
+	WF_CHECK(test_team_run(&th, 1, fit, &f));
+	n = f.result.n_scores;
+	for (int s = 0; s < n; s++)
+		WF_CHECK(strstr(f.result.scores[s].metric, text) != NULL);
+	WF_CHECK_STR(th.notices, "");
+	test_host_end(&th);
+	return n;
+}
+
+WF_TEST(named_numbers_stay_and_others_are_chosen)
+{
+	WF_CHECK_EQ(count_tried("als", 0, 0, "als("), 5);
+	/* one pair of settings differs only in what is named */
+	WF_CHECK_EQ(count_tried("als", 20, 0, "als(20,"), 4);
+	WF_CHECK_EQ(count_tried("als", 0, 0.07, ",0.07)"), 4);
+	WF_CHECK_EQ(count_tried("als", 20, 0.07, ""), 0);
+	WF_CHECK_EQ(count_tried("nmf", 20, 0, "nmf(20,"), 4);
+	/* plain factors */
+	WF_CHECK_EQ(count_tried("nmf", 1, 0, ""), 0);
+}
+
+/* Large work is told and not done five times; the training that follows is cancelled. */
+static void
+check_few(double factors, double iterations, const char *notice)
+{
+	TestHost	th;
+	Fit			f;
+	jmp_buf		jb;
+
+	test_host_begin(&th);
+	th.on_fail = &jb;
+	if (setjmp(jb) == 0)
+	{
+		start(&th.host, &f, make_interactions(&th.host, 300, USERS, ITEMS, false, false, 1), "als", "none");
+		set(&th.host, &f.spec, "factors", NULL, factors);
+		set(&th.host, &f.spec, "iterations", NULL, iterations);
+		th.cancel_check_at = 200;
+		WF_CHECK(!test_team_run(&th, 1, fit, &f));
+	}
+	WF_CHECK(th.failed);
+	WF_CHECK(strstr(th.notices, notice) != NULL);
+	test_host_end(&th);
+}
+
+WF_TEST(large_work_is_not_done_five_times)
+{
+	check_few(128, 1000, "the usual numbers of method \"als\" are taken");
+	check_few(128, 400, "only 3 settings of method \"als\" are tried");
+}
+
 /* Without refit the held-out interactions stay out of the model. */
 WF_TEST(refit_takes_all_interactions)
 {
