@@ -178,23 +178,31 @@ wf_content_write(WfHost *host, const WfContentVectors *v, WfBytes *out)
 
 /* Rows of a sparse matrix with rising columns below n_columns and finite values. */
 static bool
-rows_valid(const uint64_t *start, uint32_t n_rows, const uint32_t *col, const float *value,
+rows_valid(WfHost *host, const uint64_t *start, uint32_t n_rows, const uint32_t *col, const float *value,
 		   uint64_t n, uint32_t n_columns)
 {
 	if (start[0] != 0 || start[n_rows] != n)
 		return false;
 	for (uint32_t r = 0; r < n_rows; r++)
+	{
 		if (start[r + 1] < start[r] || start[r + 1] > n)
 			return false;
+		if (r % CHECK_ENTRIES == 0)
+			host->check(host);
+	}
 	for (uint32_t r = 0; r < n_rows; r++)
 		for (uint64_t e = start[r]; e < start[r + 1]; e++)
+		{
 			if (col[e] >= n_columns || (e > start[r] && col[e] <= col[e - 1]) || !isfinite(value[e]))
 				return false;
+			if (e % CHECK_ENTRIES == 0)
+				host->check(host);
+		}
 	return true;
 }
 
 bool
-wf_content_open(const void *bytes, size_t length, WfContent *c)
+wf_content_open(WfHost *host, const void *bytes, size_t length, WfContent *c)
 {
 	const Header *h = bytes;
 
@@ -203,8 +211,8 @@ wf_content_open(const void *bytes, size_t length, WfContent *c)
 		h->n * 16 > length - sizeof(*h) - starts_size(h))
 		return false;
 	lay_out(h, c);
-	return rows_valid(c->item_start, c->n_items, c->item_term, c->item_weight, c->n, c->n_terms) &&
-		rows_valid(c->term_start, c->n_terms, c->term_item, c->term_weight, c->n, c->n_items);
+	return rows_valid(host, c->item_start, c->n_items, c->item_term, c->item_weight, c->n, c->n_terms) &&
+		rows_valid(host, c->term_start, c->n_terms, c->term_item, c->term_weight, c->n, c->n_items);
 }
 
 bool

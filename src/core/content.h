@@ -78,8 +78,8 @@ typedef struct WfContent
 	const float *term_weight;	/* n */
 } WfContent;
 
-/* Verify and open; bytes are 8-byte aligned and outlive c.  false on any defect. */
-bool		wf_content_open(const void *bytes, size_t length, WfContent *c);
+/* Verify and open; bytes are 8-byte aligned and outlive c.  false on any defect.  Checks host. */
+bool		wf_content_open(WfHost *host, const void *bytes, size_t length, WfContent *c);
 
 /* Has the item any terms? */
 static inline bool

@@ -14,6 +14,7 @@
 #define MAGIC "FACTORS1"
 /* Folding in starts from nothing and must end where training would. */
 #define FOLD_IN_SWEEPS 200
+#define CHECK_EVERY 65536
 
 typedef struct Header
 {
@@ -120,16 +121,20 @@ wf_factors_write(const WfFactors *f, WfBytes *out)
 }
 
 static bool
-all_finite(const float *x, size_t n, float lowest)
+all_finite(WfHost *host, const float *x, size_t n, float lowest)
 {
 	for (size_t i = 0; i < n; i++)
+	{
 		if (!isfinite(x[i]) || x[i] < lowest)
 			return false;
+		if (i % CHECK_EVERY == 0)
+			host->check(host);
+	}
 	return true;
 }
 
 bool
-wf_factors_open(const void *bytes, size_t length, WfFactors *f)
+wf_factors_open(WfHost *host, const void *bytes, size_t length, WfFactors *f)
 {
 	const Header *h = bytes;
 	size_t		gram;
@@ -153,7 +158,7 @@ wf_factors_open(const void *bytes, size_t length, WfFactors *f)
 	for (size_t i = 0; i < (size_t) h->k * h->k; i++)
 		if (!isfinite(f->gram[i]))
 			return false;
-	return all_finite(f->item, rows * stride, h->kind == WF_FACTORS_NMF ? 0 : -HUGE_VALF);
+	return all_finite(host, f->item, rows * stride, h->kind == WF_FACTORS_NMF ? 0 : -HUGE_VALF);
 }
 
 /* ---- use ---- */

@@ -89,9 +89,9 @@ void		wf_factors_free(WfTeam *team, WfFactors *f);
 void		wf_factors_write(const WfFactors *f, WfBytes *out);
 /*
  * Verify and open what was written; bytes are 8-byte aligned and outlive f.
- * Returns false on any defect.  Allocates nothing.
+ * Returns false on any defect.  Checks host, allocates nothing.
  */
-bool		wf_factors_open(const void *bytes, size_t length, WfFactors *f);
+bool		wf_factors_open(WfHost *host, const void *bytes, size_t length, WfFactors *f);
 
 /* ---- use ---- */
 

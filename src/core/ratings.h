@@ -82,8 +82,8 @@ size_t		wf_ratings_stored_bytes(uint32_t n_users, uint32_t n_items, uint64_t n, 
 void		wf_ratings_train(WfTeam *team, const WfRatingsSpec *spec, const WfMatrix *m,
 							 const WfMatrix *transposed, WfBytes *out, WfRatingsFit *fit);
 
-/* Verify and open; bytes are 8-byte aligned and outlive r.  false on any defect.  Allocates nothing. */
-bool		wf_ratings_open(const void *bytes, size_t length, WfRatings *r);
+/* Verify and open; bytes are 8-byte aligned and outlive r.  false on any defect.  Checks host, allocates nothing. */
+bool		wf_ratings_open(WfHost *host, const void *bytes, size_t length, WfRatings *r);
 
 /* A user who was not in training, or an item that was not. */
 #define WF_RATINGS_UNKNOWN UINT32_MAX

@@ -10,6 +10,8 @@
 
 #include "core/normal.h"
 
+#define CHECK_EVERY 65536
+
 static bool
 header_valid(const WfRatingsHeader *h)
 {
@@ -21,7 +23,7 @@ header_valid(const WfRatingsHeader *h)
 }
 
 bool
-wf_ratings_open(const void *bytes, size_t length, WfRatings *r)
+wf_ratings_open(WfHost *host, const void *bytes, size_t length, WfRatings *r)
 {
 	const WfRatingsHeader *h = bytes;
 	size_t		n;
@@ -36,8 +38,12 @@ wf_ratings_open(const void *bytes, size_t length, WfRatings *r)
 	r->user = (const float *) (h + 1);
 	r->item = r->user + (size_t) h->n_users * h->n_members * h->stride;
 	for (size_t i = 0; i < n; i++)
+	{
 		if (!isfinite(r->user[i]))
 			return false;
+		if (i % CHECK_EVERY == 0)
+			host->check(host);
+	}
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "core/recommending.h"
 
 #include <math.h>
+#include <string.h>
 
 #define CHECK_EVERY 16384
 
@@ -87,8 +88,8 @@ wf_rec_report_ratings(WfRec *rec, const WfRecStage *stage, const char *split)
 	{
 		void	   *aligned = wf_alloc_aligned(host, bytes.length, 1);
 
-		__builtin_memcpy(aligned, bytes.data, bytes.length);
-		if (!wf_ratings_open(aligned, bytes.length, &model))
+		memcpy(aligned, bytes.data, bytes.length);
+		if (!wf_ratings_open(host, aligned, bytes.length, &model))
 			host->fail(host, WF_E_INTERNAL, WF_HINT_NONE, "the model of ratings cannot be opened");
 		sum_errors(rec, stage, &model, &own, &mean);
 		wf_release_aligned(host, aligned);

@@ -65,7 +65,8 @@ verify_header(const Reader *r, const WfShape *shape)
 	if (h->version != WF_REC_VERSION)
 		r->host->fail(r->host, WF_E_UNSUPPORTED, "Update the extension.",
 					  "the recommender has layout %u, this version of wfml reads %d", h->version, WF_REC_VERSION);
-	if (h->method > WF_METHOD_ALS || h->n_users == 0 || h->n_items == 0 || h->n_catalogue < h->n_items ||
+	if (h->method > WF_METHOD_ALS || h->n_users == 0 || h->n_items == 0 ||
+		h->n_interactions == 0 || h->n_catalogue < h->n_items ||
 		h->n_dense > h->n_items || h->dense_row != wf_rec_dense_row(h->n_dense))
 		corrupt(r, "bad sizes of the recommender");
 	if (shape == NULL || shape->ids[0] == NULL || shape->ids[1] == NULL ||
@@ -180,17 +181,17 @@ open_guests(Reader *r)
 
 	p = part_of(r, WF_REC_FACTORS, UINT64_MAX, 1);
 	rec->has_factors = p != NULL;
-	if (p && (!wf_factors_open(p, h->part[WF_REC_FACTORS].length, &rec->factors) ||
+	if (p && (!wf_factors_open(r->host, p, h->part[WF_REC_FACTORS].length, &rec->factors) ||
 			  rec->factors.n_users != h->n_users || rec->factors.n_items != h->n_items || rec->value == NULL))
 		corrupt(r, "bad factors");
 	p = part_of(r, WF_REC_RATINGS, UINT64_MAX, 1);
 	rec->has_ratings = p != NULL;
-	if (p && (!wf_ratings_open(p, h->part[WF_REC_RATINGS].length, &rec->ratings) ||
+	if (p && (!wf_ratings_open(r->host, p, h->part[WF_REC_RATINGS].length, &rec->ratings) ||
 			  rec->ratings.header->n_users != h->n_users || rec->ratings.header->n_items != h->n_items))
 		corrupt(r, "bad model of ratings");
 	p = part_of(r, WF_REC_CONTENT, UINT64_MAX, 1);
 	rec->has_content = p != NULL;
-	if (p && (!wf_content_open(p, h->part[WF_REC_CONTENT].length, &rec->content) ||
+	if (p && (!wf_content_open(r->host, p, h->part[WF_REC_CONTENT].length, &rec->content) ||
 			  rec->content.n_items != h->n_catalogue))
 		corrupt(r, "bad content of items");
 }

@@ -242,7 +242,7 @@ WF_TEST(folding_in)
 			wf_bytes_append(&out, "x", 1);
 			wf_factors_write(&trained, &out);
 			WF_CHECK(out.length <= wf_factors_stored_bytes(USERS, ITEMS, 4) + 64);
-			WF_CHECK(wf_factors_open(out.data + 64, out.length - 64, &f));
+			WF_CHECK(wf_factors_open(&w.th.host, out.data + 64, out.length - 64, &f));
 			wf_factors_free(&w.team, &trained);
 			scratch = wf_alloc(&w.th.host, wf_factors_scratch(&f), 1);
 			for (uint32_t u = 0; u < USERS; u++)
@@ -305,7 +305,9 @@ WF_TEST(odd_shapes)
 				wf_bytes_init(&out, &w.th.host);
 				wf_factors_write(&f, &out);
 				/* verifies that everything is finite */
-				WF_CHECK(wf_factors_open(out.data, out.length, &f));
+				w.th.n_checks = 0;
+				WF_CHECK(wf_factors_open(&w.th.host, out.data, out.length, &f));
+				WF_CHECK(w.th.n_checks > 0);
 				test_host_end(&w.th);
 			}
 }
@@ -472,7 +474,7 @@ WF_TEST(hostile_bytes)
 		memcpy(copy, run.out.data, length);
 		for (uint64_t k = 0; length && k < 1 + key % 3; k++)
 			copy[wf_rng_below(wf_rng(key, 2 + k), reach)] = (uint8_t) wf_rng(key, 5 + k);
-		if (wf_factors_open(copy, length, &f) && f.n_items <= 200)
+		if (wf_factors_open(&w.th.host, copy, length, &f) && f.n_items <= 200)
 			for (uint32_t u = 0; u < f.n_users; u++)
 				wf_factors_score(&f, wf_factors_user(&f, u), 0, f.n_items, score);
 		wf_release_aligned(&w.th.host, copy);

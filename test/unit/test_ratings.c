@@ -90,7 +90,9 @@ WF_TEST(planted_factors_are_found)
 	run.spec.iterations = 5;
 	run.spec.k = 3;
 	train_in_team(&team, &run);
-	WF_CHECK(wf_ratings_open(run.out.data, run.out.length, &r));
+	th.n_checks = 0;
+	WF_CHECK(wf_ratings_open(&th.host, run.out.data, run.out.length, &r));
+	WF_CHECK(th.n_checks > 0);
 	for (uint32_t u = 0; u < USERS; u++)
 		for (uint32_t i = 0; i < ITEMS; i++)
 			if (is_test(u, i))
@@ -217,7 +219,7 @@ WF_TEST(folding_in)
 	run.spec.regularization = 1;
 	train_in_team(&team, &run);
 	WF_CHECK(isnan(run.fit.rmse));
-	WF_CHECK(wf_ratings_open(run.out.data, run.out.length, &r));
+	WF_CHECK(wf_ratings_open(&th.host, run.out.data, run.out.length, &r));
 	vector = wf_alloc(&th.host, wf_ratings_vector(&r), sizeof(float));
 	scratch = wf_alloc(&th.host, wf_ratings_scratch(&r), 1);
 	for (uint32_t u = 0; u < 20; u++)
@@ -335,7 +337,7 @@ WF_TEST(odd_shapes)
 		make_matrix(&team, shapes[i].users, shapes[i].items, shapes[i].cell, &m, &t);
 		run = new_run(&th, &m, &t);
 		train_in_team(&team, &run);
-		WF_CHECK(wf_ratings_open(run.out.data, run.out.length, &r));
+		WF_CHECK(wf_ratings_open(&th.host, run.out.data, run.out.length, &r));
 		for (uint32_t u = 0; u <= shapes[i].users; u++)
 			for (uint32_t k = 0; k <= shapes[i].items; k++)
 			{
@@ -391,7 +393,7 @@ WF_TEST(time_runs_out)
 	run.spec.deadline = 1e-9;
 	train_in_team(&team, &run);
 	WF_CHECK(run.fit.time_limited);
-	WF_CHECK(wf_ratings_open(run.out.data, run.out.length, &r));
+	WF_CHECK(wf_ratings_open(&th.host, run.out.data, run.out.length, &r));
 	WF_CHECK(isfinite(wf_ratings_predict(&r, 1, 1)));
 	test_host_end(&th);
 }
@@ -504,7 +506,7 @@ WF_TEST(hostile_bytes)
 		for (uint64_t k = 0; length && k < 1 + key % 3; k++)
 			copy[wf_rng_below(wf_rng(key, 2 + k), i % 2 ? (uint32_t) length : length < 128 ? (uint32_t) length : 128)] =
 				(uint8_t) wf_rng(key, 5 + k);
-		if (wf_ratings_open(copy, length, &r))
+		if (wf_ratings_open(&th.host, copy, length, &r))
 			for (uint32_t u = 0; u < 40; u++)
 				WF_CHECK(!isnan(wf_ratings_predict(&r, u, u / 2)));
 		wf_release_aligned(&th.host, copy);
