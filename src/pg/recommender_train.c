@@ -5,16 +5,14 @@
  */
 #include "pg/compat.h"
 
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/json.h"
+#include "utils/jsonb.h"
 
 #include "core/recommender.h"
 #include "pg/arguments.h"
 #include "pg/interactions_source.h"
 #include "pg/recommender_work.h"
 #include "pg/settings.h"
+#include "pg/stored_arguments.h"
 #include "pg/training.h"
 
 /* The arguments of wfml.train_recommender() beside what is to be read. */
@@ -44,67 +42,34 @@ read_call(FunctionCallInfo fcinfo, RecommenderCall *call)
 
 /* ---- what is stored beside the model ---- */
 
-static void
-push_name(JsonbParseState **state, const char *name, int *count)
-{
-	JsonbValue	v;
-
-	if (name == NULL)
-		return;
-	v.type = jbvString;
-	v.val.string.val = unconstify(char *, name);
-	v.val.string.len = (int) strlen(name);
-	pushJsonbValue(state, WJB_ELEM, &v);
-	(*count)++;
-}
-
 /* The columns that the model was made of. */
-static Jsonb *
-features_json(const WfmlInteractionsSource *read, int *count)
+static List *
+columns_used(const WfmlInteractionsSource *read)
 {
-	JsonbParseState *state = NULL;
-	ListCell   *cell;
+	const char *const of_source[] = {read->user_column, read->item_column, read->rating_column, read->time_column};
+	List	   *names = NIL;
 
-	*count = 0;
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	push_name(&state, read->user_column, count);
-	push_name(&state, read->item_column, count);
-	push_name(&state, read->rating_column, count);
-	push_name(&state, read->time_column, count);
-	foreach(cell, read->attributes)
-		push_name(&state, lfirst(cell), count);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
-}
-
-static void
-add_argument(StringInfo buf, const char *key, const char *value)
-{
-	if (value == NULL)
-		return;
-	appendStringInfo(buf, "\"%s\": ", key);
-	escape_json(buf, value);
-	appendStringInfoString(buf, ", ");
+	for (int i = 0; i < (int) lengthof(of_source); i++)
+		names = lappend(names, unconstify(char *, of_source[i]));
+	return list_concat(names, read->attributes);
 }
 
 static Jsonb *
-arguments_json(const RecommenderCall *call)
+stored_arguments(const RecommenderCall *call)
 {
 	const WfmlInteractionsSource *read = &call->read;
 	StringInfoData buf;
 
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	add_argument(&buf, "algorithm", "recommender");
-	add_argument(&buf, "source", read->stored_source);
-	add_argument(&buf, "user_column", read->user_column);
-	add_argument(&buf, "item_column", read->item_column);
-	add_argument(&buf, "rating_column", read->rating_column);
-	add_argument(&buf, "time_column", read->time_column);
-	add_argument(&buf, "items", read->stored_items);
-	add_argument(&buf, "item_key", read->item_key);
-	appendStringInfo(&buf, "\"params\": %s}",
-					 call->params ? JsonbToCString(NULL, &call->params->root, VARSIZE(call->params)) : "{}");
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data)));
+	wfml_stored_begin(&buf);
+	wfml_stored_add(&buf, "algorithm", "recommender");
+	wfml_stored_add(&buf, "source", read->stored_source);
+	wfml_stored_add(&buf, "user_column", read->user_column);
+	wfml_stored_add(&buf, "item_column", read->item_column);
+	wfml_stored_add(&buf, "rating_column", read->rating_column);
+	wfml_stored_add(&buf, "time_column", read->time_column);
+	wfml_stored_add(&buf, "items", read->stored_items);
+	wfml_stored_add(&buf, "item_key", read->item_key);
+	return wfml_stored_end(&buf, call->params);
 }
 
 PG_FUNCTION_INFO_V1(wfml_train_recommender);
@@ -137,9 +102,9 @@ wfml_train_recommender(PG_FUNCTION_ARGS)
 	wfml_training_fit(&t, &input, work.steps, work.memory);
 
 	t.publication.source = call.read.stored_source;
-	t.publication.features = features_json(&call.read, &t.n_columns);
+	t.publication.features = wfml_stored_names(columns_used(&call.read), &t.n_columns);
 	t.publication.params = call.params;
 	t.publication.activate = call.activate;
-	t.publication.arguments = arguments_json(&call);
+	t.publication.arguments = stored_arguments(&call);
 	return wfml_training_finish(fcinfo, &t);
 }

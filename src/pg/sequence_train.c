@@ -5,14 +5,13 @@
  */
 #include "pg/compat.h"
 
-#include "utils/builtins.h"
-#include "utils/json.h"
-#include "utils/memutils.h"
+#include "utils/jsonb.h"
 
 #include "core/sequence.h"
 #include "pg/arguments.h"
 #include "pg/eventsource.h"
 #include "pg/settings.h"
+#include "pg/stored_arguments.h"
 #include "pg/training.h"
 #include "pg/trainspec.h"
 
@@ -53,56 +52,29 @@ check_memory(const WfSpec *spec, const WfEventLog *log)
 	return memory;
 }
 
-/* The columns that were used, each once; *count of them. */
-static Jsonb *
-names_json(const WfmlEventSource *source, int *count)
+/* The columns that the model was made of. */
+static List *
+columns_used(const WfmlEventSource *source)
 {
-	JsonbParseState *state = NULL;
+	List	   *names = NIL;
 
-	*count = 0;
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < WFML_EVENT_COLUMNS; i++)
-	{
-		const char *name = source->columns[i].name;
-		bool		seen = name == NULL;
-		JsonbValue	v;
-
-		for (int k = 0; k < i && !seen; k++)
-			seen = source->columns[k].name && strcmp(source->columns[k].name, name) == 0;
-		if (seen)
-			continue;
-		v.type = jbvString;
-		v.val.string.val = unconstify(char *, name);
-		v.val.string.len = (int) strlen(name);
-		pushJsonbValue(&state, WJB_ELEM, &v);
-		(*count)++;
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
-}
-
-static void
-append_field(StringInfo buf, const char *key, const char *value)
-{
-	appendStringInfo(buf, "%s\"%s\": ", buf->len > 1 ? ", " : "", key);
-	escape_json(buf, value);
+		names = lappend(names, unconstify(char *, source->columns[i].name));
+	return names;
 }
 
 static Jsonb *
-arguments_json(const SequenceCall *call, const WfmlEventSource *source)
+stored_arguments(const SequenceCall *call, const WfmlEventSource *source)
 {
 	StringInfoData buf;
 
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	append_field(&buf, "algorithm", "sequence");
-	append_field(&buf, "source", source->stored_source);
-	append_field(&buf, "case_column", call->events.case_column);
-	append_field(&buf, "event_column", call->events.event_column);
-	append_field(&buf, "time_column", call->events.time_column);
-	appendStringInfoString(&buf, ", \"params\": ");
-	appendStringInfoString(&buf, call->params ? JsonbToCString(NULL, &call->params->root, VARSIZE(call->params)) : "{}");
-	appendStringInfoChar(&buf, '}');
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data)));
+	wfml_stored_begin(&buf);
+	wfml_stored_add(&buf, "algorithm", "sequence");
+	wfml_stored_add(&buf, "source", source->stored_source);
+	wfml_stored_add(&buf, "case_column", call->events.case_column);
+	wfml_stored_add(&buf, "event_column", call->events.event_column);
+	wfml_stored_add(&buf, "time_column", call->events.time_column);
+	return wfml_stored_end(&buf, call->params);
 }
 
 PG_FUNCTION_INFO_V1(wfml_train_sequence);
@@ -135,9 +107,9 @@ wfml_train_sequence(PG_FUNCTION_ARGS)
 	wfml_training_fit(&t, &input, work, shared);
 
 	t.publication.source = source->stored_source;
-	t.publication.features = names_json(source, &t.n_columns);
+	t.publication.features = wfml_stored_names(columns_used(source), &t.n_columns);
 	t.publication.params = call.params;
 	t.publication.activate = call.activate;
-	t.publication.arguments = arguments_json(&call, source);
+	t.publication.arguments = stored_arguments(&call, source);
 	return wfml_training_finish(fcinfo, &t);
 }

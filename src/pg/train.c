@@ -12,7 +12,6 @@
 #include "miscadmin.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -20,6 +19,7 @@
 #include "pg/kind.h"
 #include "pg/settings.h"
 #include "pg/source.h"
+#include "pg/stored_arguments.h"
 #include "pg/training.h"
 #include "pg/trainspec.h"
 
@@ -106,68 +106,30 @@ check_memory(const WfSpec *spec, const WfmlSource *source, double *work)
 	return shared;
 }
 
-static Jsonb *
-names_json(const WfSchema *schema, int *count)
+/* The source's columns that the model was made of. */
+static List *
+columns_kept(const WfSchema *schema)
 {
-	JsonbParseState *state = NULL;
+	List	   *names = NIL;
 
-	*count = 0;
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int c = 0; c < schema->n_columns; c++)
-	{
-		JsonbValue	v;
-
-		if (schema->columns[c].left_out != WF_KEPT)
-			continue;
-		v.type = jbvString;
-		v.val.string.val = schema->columns[c].name;
-		v.val.string.len = (int) strlen(v.val.string.val);
-		pushJsonbValue(&state, WJB_ELEM, &v);
-		(*count)++;
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+		if (schema->columns[c].left_out == WF_KEPT)
+			names = lappend(names, schema->columns[c].name);
+	return names;
 }
 
 static Jsonb *
-arguments_json(const TrainCall *call, const char *stored_source)
+stored_arguments(const TrainCall *call, const char *stored_source)
 {
 	StringInfoData buf;
 
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, "{\"algorithm\": ");
-	escape_json(&buf, call->algorithm);
-	appendStringInfoString(&buf, ", \"source\": ");
-	escape_json(&buf, stored_source);
-	if (call->target)
-	{
-		appendStringInfoString(&buf, ", \"target\": ");
-		escape_json(&buf, call->target);
-	}
-	if (call->task)
-	{
-		appendStringInfoString(&buf, ", \"task\": ");
-		escape_json(&buf, call->task);
-	}
-	if (call->features)
-	{
-		ListCell   *cell;
-
-		appendStringInfoString(&buf, ", \"features\": [");
-		foreach(cell, call->features)
-		{
-			if (foreach_current_index(cell) > 0)
-				appendStringInfoString(&buf, ", ");
-			escape_json(&buf, lfirst(cell));
-		}
-		appendStringInfoChar(&buf, ']');
-	}
-	appendStringInfoString(&buf, ", \"params\": ");
-	if (call->params)
-		appendStringInfoString(&buf, JsonbToCString(NULL, &call->params->root, VARSIZE(call->params)));
-	else
-		appendStringInfoString(&buf, "{}");
-	appendStringInfoChar(&buf, '}');
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data)));
+	wfml_stored_begin(&buf);
+	wfml_stored_add(&buf, "algorithm", call->algorithm);
+	wfml_stored_add(&buf, "source", stored_source);
+	wfml_stored_add(&buf, "target", call->target);
+	wfml_stored_add(&buf, "task", call->task);
+	wfml_stored_add_names(&buf, "features", call->features);
+	return wfml_stored_end(&buf, call->params);
 }
 
 static void
@@ -211,10 +173,10 @@ wfml_train(PG_FUNCTION_ARGS)
 
 	t.publication.source = source->stored_source;
 	t.publication.target = call.target;
-	t.publication.features = names_json(source->schema, &t.n_columns);
+	t.publication.features = wfml_stored_names(columns_kept(source->schema), &t.n_columns);
 	t.publication.params = call.params;
 	t.publication.activate = call.activate;
 	t.publication.positive = source->positive;
-	t.publication.arguments = arguments_json(&call, source->stored_source);
+	t.publication.arguments = stored_arguments(&call, source->stored_source);
 	return wfml_training_finish(fcinfo, &t);
 }
