@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/tuplestore.h"
@@ -79,4 +80,26 @@ wfml_inspect_seconds(double seconds)
 {
 	/* NaN: too few rows to tell */
 	return !(seconds >= 1) ? "below 1" : psprintf("about %.0f", ceil(seconds));
+}
+
+void
+wfml_inspect_lengths(const uint32 *n_of, uint64 longest, uint64 n, uint64 *shortest, uint64 *median)
+{
+	uint64		below = 0;		/* things of the lengths passed */
+
+	*shortest = longest;
+	*median = longest;
+	for (uint64 length = 0; length <= longest; length++)
+	{
+		if (below == 0 && n_of[length] > 0)
+			*shortest = length;
+		below += n_of[length];
+		if (below > (n - 1) / 2)
+		{
+			*median = length;
+			return;
+		}
+		if (length % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
 }

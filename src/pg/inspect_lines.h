@@ -26,4 +26,10 @@ extern const char *wfml_inspect_size(size_t bytes);
 /* "about 7", "below 1" */
 extern const char *wfml_inspect_seconds(double seconds);
 
+/*
+ * Lengths told by how often each occurs: n_of[0 .. longest], n in all (not 0).
+ * The median is the lower one of two.
+ */
+extern void wfml_inspect_lengths(const uint32 *n_of, uint64 longest, uint64 n, uint64 *shortest, uint64 *median);
+
 #endif							/* WFML_INSPECT_LINES_H */

@@ -68,29 +68,30 @@ put_columns(const Inspection *in)
 
 /* ---- the matrix ---- */
 
-static int
-by_size(const void *a, const void *b)
-{
-	uint64		x = *(const uint64 *) a;
-	uint64		y = *(const uint64 *) b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* "1 to 45 items, median 3" */
 static void
 put_histories(const Inspection *in)
 {
 	const WfMatrix *m = &in->data.matrix;
-	uint64	   *length = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint64) * ((Size) m->n_rows + 1));
+	uint32	   *n_of = wf_alloc_zero(in->host, (size_t) in->data.n_items + 1, sizeof(uint32));
+	uint64		longest = 0;
+	uint64		shortest;
+	uint64		median;
 
 	for (uint32 u = 0; u < m->n_rows; u++)
-		length[u] = wf_matrix_row_length(m, u);
-	qsort(length, m->n_rows, sizeof(uint64), by_size);
+	{
+		uint64		length = wf_matrix_row_length(m, u);
+
+		n_of[length]++;			/* an item at most once */
+		longest = Max(longest, length);
+		if (u % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	wfml_inspect_lengths(n_of, longest, m->n_rows, &shortest, &median);
 	wfml_inspect_note(in->result, "(histories)",
 					  psprintf(UINT64_FORMAT " to " UINT64_FORMAT " items a user, median " UINT64_FORMAT,
-							   length[0], length[m->n_rows - 1], length[(m->n_rows - 1) / 2]));
-	pfree(length);
+							   shortest, longest, median));
+	wf_release(in->host, n_of);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -39,30 +40,24 @@ typedef struct Inspection
 
 /* ---- what was read ---- */
 
-static int
-compare_lengths(const void *a, const void *b)
-{
-	uint32_t	x = *(const uint32_t *) a;
-	uint32_t	y = *(const uint32_t *) b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* "median 3 events, shortest 1, longest 15" */
 static char *
 lengths_text(const WfEventLog *log)
 {
-	uint32_t   *length = palloc_extended(sizeof(uint32_t) * (Size) log->n_cases, MCXT_ALLOC_HUGE);
-	uint32_t	shortest;
-	uint32_t	median;
+	uint32_t   *n_of = wf_alloc_zero(log->host, (size_t) log->longest + 1, sizeof(uint32_t));
+	uint64		shortest;
+	uint64		median;
 
 	for (uint32_t c = 0; c < log->n_cases; c++)
-		length[c] = log->start[c + 1] - log->start[c];
-	qsort(length, log->n_cases, sizeof(uint32_t), compare_lengths);
-	shortest = length[0];
-	median = length[(log->n_cases - 1) / 2];
-	pfree(length);
-	return psprintf("median %u event%s, shortest %u, longest %u", median, median == 1 ? "" : "s", shortest, log->longest);
+	{
+		n_of[log->start[c + 1] - log->start[c]]++;
+		if (c % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	wfml_inspect_lengths(n_of, log->longest, log->n_cases, &shortest, &median);
+	wf_release(log->host, n_of);
+	return psprintf("median " UINT64_FORMAT " event%s, shortest " UINT64_FORMAT ", longest %u",
+					median, median == 1 ? "" : "s", shortest, log->longest);
 }
 
 static char *
