@@ -86,7 +86,7 @@ wanted(FunctionCallInfo fcinfo)
 	if (n < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("n must not be negative")));
+				 errmsg("argument \"n\" must not be negative")));
 	return (uint32_t) n;
 }
 
