@@ -105,7 +105,7 @@ uint64_t	wf_sequence_n_pushed(const WfSequenceState *state);
  * history.  May be called after any push, without one too.
  */
 WfExpert	wf_sequence_next(WfSequenceState *state, double *p);
-/* Most likely seconds to the next event (their median); NaN when not timed or on an empty history. */
+/* Most likely seconds to the next event (their median); NaN on an empty history, and when not timed or no gap was ever seen. */
 double		wf_sequence_next_gap(WfSequenceState *state);
 /*
  * Logarithm of the probability that wf_sequence_next() gives to that event

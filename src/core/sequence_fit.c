@@ -299,7 +299,8 @@ judge(Fit *fit)
 			memset(fit->header.weight, 0, sizeof(fit->header.weight));
 			fit->header.weight[e] = 1;
 		}
-	fit->header.gap_source = fit->log->time ? WF_GAP_MEDIAN : WF_GAP_NONE;
+	/* Cases of one event have times but no gaps: there is nothing to tell. */
+	fit->header.gap_source = fit->log->time && fit->log->n_events > fit->log->n_cases ? WF_GAP_MEDIAN : WF_GAP_NONE;
 	wf_bytes_init(&section, host);
 	wf_sequence_write(&fit->header, fit->blocks, &section);
 	model = wf_sequence_open_kinds(host, section.data, section.length, fit->log->n_kinds);

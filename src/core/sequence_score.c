@@ -240,7 +240,7 @@ wf_sequence_choose(WfHost *host, const WfEventLog *log, const uint8_t *role,
 	wf_sequence_end(w.state);
 	wf_sequence_mix(host, (const double *) (const void *) given.data, given.length / (WF_N_EXPERTS * sizeof(double)),
 					allowed, model->own.weight);
-	if (log->time)
+	if (model->own.gap_source != WF_GAP_NONE)
 	{
 		model->own.gap_source = WF_GAP_MEDIAN;
 		for (WfGapSource s = WF_GAP_LSTM; s <= WF_GAP_BOOSTING; s++)

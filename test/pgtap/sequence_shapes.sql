@@ -68,6 +68,7 @@ SELECT is(sane($$SELECT 1 AS id, chr(97 + i % 3) AS event, '2024-01-01'::timesta
 SELECT is(sane($$SELECT i AS id, 'a' AS event, '2024-01-01'::timestamp + i * interval '1 h' AS at FROM generate_series(1, 2) i$$), 'sane', 'two cases of one event');
 SELECT is(sane($$SELECT i % 30 AS id, 'a' AS event, '2024-01-01'::timestamp + i * interval '1 h' AS at FROM generate_series(1, 300) i$$), 'sane', 'one kind of event');
 SELECT is(sane($$SELECT i AS id, chr(97 + i % 7) AS event, '2024-01-01'::timestamp + i * interval '1 h' AS at FROM generate_series(1, 300) i$$), 'sane', 'cases of one event');
+SELECT is(wfml.next_event_time('shape', '{a}'), NULL, 'without a gap to learn from there is no time to tell');
 SELECT is(sane($$SELECT i % 30 AS id, chr(97 + i % 7) AS event, '2024-01-01'::timestamp AS at FROM generate_series(1, 300) i$$), 'sane', 'everything at one instant');
 SELECT is(sane($$SELECT i % 30 AS id, chr(97 + i % 7) AS event, 0 AS at FROM generate_series(1, 300) i$$), 'sane', 'or at one number');
 SELECT is(sane($$SELECT i % 30 AS id, chr(97 + i % 7) AS event, '2024-01-01'::date + i AS at FROM generate_series(1, 300) i$$), 'sane', 'dates');
