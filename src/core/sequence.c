@@ -64,6 +64,17 @@ block_of(WfHost *host, const WfSequenceHeader *h, WfSequenceBlock b, size_t leng
 	return (const uint8_t *) h + h->at[b];
 }
 
+/* Blocks that share bytes would make several times their size when opened. */
+static void
+verify_apart(WfHost *host, const WfSequenceHeader *h)
+{
+	for (int a = 0; a < WF_SEQUENCE_BLOCKS; a++)
+		for (int b = 0; b < a; b++)
+			if (h->length[a] > 0 && h->length[b] > 0 &&
+				h->at[a] < h->at[b] + h->length[b] && h->at[b] < h->at[a] + h->length[a])
+				corrupt(host);
+}
+
 /* Weights are shares, only of experts that are there, and the gap has a source. */
 static void
 verify_blend(WfHost *host, const WfSequence *s)
@@ -95,6 +106,9 @@ wf_sequence_open_kinds(WfHost *host, const void *section, size_t length, uint32_
 
 	if (length < sizeof(*h) || n_kinds == 0 || h->n_kinds != n_kinds || h->lstm_named > n_kinds)
 		corrupt(host);
+	for (int b = 0; b < WF_SEQUENCE_BLOCKS; b++)
+		(void) block_of(host, h, (WfSequenceBlock) b, length);
+	verify_apart(host, h);
 	s = wf_alloc_zero(host, 1, sizeof(*s));
 	s->header = h;
 	s->own = *h;
@@ -117,6 +131,9 @@ wf_sequence_open_kinds(WfHost *host, const void *section, size_t length, uint32_
 	if (block)
 		s->gaps = wf_seqboost_open(host, block, h->length[WF_BLOCK_GAPS], &s->layout, true);
 	verify_blend(host, s);
+	s->q = wf_alloc(host, (size_t) n_kinds + 1, sizeof(double));
+	if (s->lstm)
+		s->lstm_p = wf_alloc(host, wf_lstm_room(s->lstm), sizeof(float));
 	return s;
 }
 
@@ -158,12 +175,9 @@ wf_sequence_begin(WfHost *host, const WfSequence *model)
 	s->model = model;
 	s->trail.count = count;
 	s->x = wf_alloc(host, model->layout.n_features, sizeof(float));
-	s->q = wf_alloc(host, (size_t) model->header->n_kinds + 1, sizeof(double));
+	s->q = model->q;
 	if (model->lstm)
-	{
 		s->lstm = wf_alloc(host, 1, wf_lstm_state_size(model->lstm));
-		s->lstm_p = wf_alloc(host, wf_lstm_room(model->lstm), sizeof(float));
-	}
 	wf_sequence_restart(s);
 	return s;
 }
@@ -184,9 +198,7 @@ wf_sequence_end(WfSequenceState *s)
 {
 	wf_release(s->host, s->trail.count);
 	wf_release(s->host, s->x);
-	wf_release(s->host, s->q);
 	wf_release(s->host, s->lstm);
-	wf_release(s->host, s->lstm_p);
 	wf_release(s->host, s);
 }
 
@@ -260,14 +272,14 @@ wf_sequence_add_expert(WfSequenceState *s, WfExpert expert, double weight, doubl
 	else if (expert == WF_EXPERT_LSTM)
 	{
 		uint32_t	named = m->header->lstm_named;
-		const float *end = s->lstm_p + wf_lstm_n_events(m->lstm);
+		const float *end = m->lstm_p + wf_lstm_n_events(m->lstm);
 
-		wf_lstm_probabilities(m->lstm, s->lstm, s->lstm_p);
+		wf_lstm_probabilities(m->lstm, s->lstm, m->lstm_p);
 		for (uint32_t w = 0; w < named; w++)
-			p[w] += weight * (double) s->lstm_p[w];
+			p[w] += weight * (double) m->lstm_p[w];
 		p[n_kinds] += weight * (double) *end;
 		if (named < n_kinds)
-			share_rest(s, named, weight * (double) s->lstm_p[named], p);
+			share_rest(s, named, weight * (double) m->lstm_p[named], p);
 	}
 	else
 	{

@@ -55,6 +55,13 @@ struct WfSequence
 	WfSeqBoost *events;			/* NULL: none */
 	WfSeqBoost *gaps;			/* NULL: none */
 	WfSeqLayout layout;
+
+	/*
+	 * Scratch of one answer, shared by all states: each call writes it before
+	 * it reads it, so that a call cut off by an error leaves nothing behind.
+	 */
+	double	   *q;				/* n_kinds + 1: the Markov model's answer */
+	float	   *lstm_p;			/* NULL: no LSTM */
 };
 
 struct WfSequenceState
@@ -66,9 +73,8 @@ struct WfSequenceState
 	WfMarkovState markov;
 	WfSeqTrail	trail;
 	WfLstmState *lstm;			/* NULL: no LSTM */
-	float	   *lstm_p;
 	float	   *x;				/* row of features */
-	double	   *q;				/* n_kinds + 1: the Markov model's answer */
+	double	   *q;				/* the model's scratch */
 };
 
 /* Copy header (offsets are filled in) and blocks into a section; absent blocks have length 0. */

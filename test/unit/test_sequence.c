@@ -467,6 +467,69 @@ WF_TEST(hostile_weights)
 	free(made.rows);
 }
 
+/* Two blocks in the same bytes would be opened twice. */
+WF_TEST(blocks_lie_apart)
+{
+	MadeLog		made = made_log(60, 7, 5, 13);
+	TestHost	th;
+	Job			job;
+	WfBytes	   *model;
+	WfModelHeader *h;
+	WfSequenceHeader *sequence;
+	const WfSectionEntry *entry;
+
+	test_host_begin(&th);
+	job_start(&th, &job, made_events(&th.host, &made, true, 1), "lstm", "none");
+	WF_CHECK(test_team_run(&th, 1, fit, &job));
+	model = &job.result.artifact;
+	h = (WfModelHeader *) (void *) model->data;
+	entry = (const WfSectionEntry *) (const void *) (h + 1);
+	sequence = (WfSequenceHeader *) (void *) (model->data + entry[1].offset);
+	WF_CHECK(sequence->length[WF_BLOCK_LSTM] > 64);
+	sequence->at[WF_BLOCK_GAPS] = sequence->at[WF_BLOCK_LSTM] + 64;
+	sequence->length[WF_BLOCK_GAPS] = sequence->length[WF_BLOCK_LSTM] - 64;
+	h->crc = wf_crc32c(0, model->data + 16, model->length - 16);
+	WF_EXPECT_FAIL(&th, WF_E_CORRUPT, wf_model_open(&th.host, model->data, model->length));
+	WF_CHECK_STR(th.message, "the model is damaged: bad section of a sequence model");
+	test_host_end(&th);
+	free(made.rows);
+}
+
+/* Cases that take turns do not see each other, though their scratch is one. */
+WF_TEST(cases_take_turns)
+{
+	MadeLog		made = made_log(60, 7, 5, 13);
+	TestHost	th;
+	Job			job;
+	WfModel    *m;
+	WfSequenceState *state[3];
+	double		p[3][16];
+	uint32_t	n;
+
+	test_host_begin(&th);
+	job_start(&th, &job, made_events(&th.host, &made, true, 1), "blend", "none");
+	WF_CHECK(test_team_run(&th, 1, fit, &job));
+	m = wf_model_open(&th.host, job.result.artifact.data, job.result.artifact.length);
+	n = wf_sequence_n_events(m->opened);
+	WF_CHECK(n < 16);
+	for (int k = 0; k < 3; k++)
+		state[k] = wf_sequence_begin(&th.host, m->opened);
+	for (uint32_t i = 0; i < 12; i++)
+	{
+		/* 0 and 2 are the same case, 1 another one that answers between them */
+		for (uint32_t k = 0; k < 3; k++)
+		{
+			wf_sequence_push(state[k], (k % 2 ? i * 3 + 1 : i) % n, i, true);
+			wf_sequence_next(state[k], p[k]);
+		}
+		WF_CHECK(memcmp(p[0], p[2], (n + 1) * sizeof(double)) == 0);
+	}
+	for (int k = 0; k < 3; k++)
+		wf_sequence_end(state[k]);
+	test_host_end(&th);
+	free(made.rows);
+}
+
 /* Allocations and checks that fail leave nothing but the arena. */
 WF_TEST(failures_leave_nothing)
 {
