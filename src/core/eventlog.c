@@ -383,6 +383,8 @@ rows_by_case(WfHost *host, const WfEventReader *r, uint32_t *begin, double *firs
 
 		begin[c] = sum;
 		sum += count;
+		if ((c + 1) % CHECK_EVERY == 0)
+			host->check(host);
 	}
 	for (uint32_t i = 0; i < r->n_rows; i++)
 	{
@@ -516,14 +518,20 @@ wf_eventlog_finish(WfEventLog *log)
 	first = wf_alloc(host, n_cases, sizeof(double));
 	rows = rows_by_case(host, r, begin, first);
 	for (uint32_t c = 0; c < n_cases; c++)
+	{
 		if (begin[c + 1] - begin[c] > longest)
 			longest = begin[c + 1] - begin[c];
+		count_work(&order);
+	}
 	scratch = wf_alloc(host, longest, sizeof(uint32_t));
 
 	order.by_text = place;
 	order.first = first;
 	for (uint32_t c = 0; c < n_cases; c++)
+	{
 		sort(&order, rows + begin[c], scratch, begin[c + 1] - begin[c]);
+		count_work(&order);
+	}
 	cases = wf_alloc(host, n_cases, sizeof(uint32_t));
 	for (uint32_t c = 0; c < n_cases; c++)
 		cases[c] = c;

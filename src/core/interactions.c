@@ -537,11 +537,19 @@ number_catalogue(WfInteractions *in, WfInteractionData *data)
 	uint32_t   *number = wf_alloc(in->host, data->n_catalogue, sizeof(uint32_t));
 
 	for (uint32_t i = 0; i < data->n_catalogue; i++)
+	{
 		number[data->item_code[i]] = i;
+		if ((i + 1) % CHECK_EVERY == 0)
+			in->host->check(in->host);
+	}
 	data->catalogue_item = wf_alloc(in->host, in->n_catalogue, sizeof(uint32_t));
 	data->n_catalogue_rows = in->n_catalogue;
 	for (uint32_t r = 0; r < in->n_catalogue; r++)
+	{
 		data->catalogue_item[r] = number[in->catalogue[r]];
+		if ((r + 1) % CHECK_EVERY == 0)
+			in->host->check(in->host);
+	}
 	wf_release(in->host, number);
 }
 

@@ -438,6 +438,8 @@ cap_matrix(WfRec *rec, const WfMatrix *m, uint32_t cap, WfMatrix *out)
 
 		n += length < cap ? length : cap;
 		longest = length > longest ? length : longest;
+		if ((u + 1) % CHECK_EVERY == 0)
+			host->check(host);
 	}
 	wf_matrix_create(rec->team, out, m->n_rows, m->n_cols, n);
 	if (rec->team->rank == 0)
@@ -474,11 +476,23 @@ rank_by_support(WfHost *host, const uint32_t *support, uint32_t n, uint32_t n_us
 	uint32_t   *place = wf_alloc_zero(host, (size_t) n_users + 2, sizeof(uint32_t));
 
 	for (uint32_t i = 0; i < n; i++)
+	{
 		place[n_users - support[i] + 1]++;
+		if ((i + 1) % CHECK_EVERY == 0)
+			host->check(host);
+	}
 	for (uint32_t s = 0; s <= n_users; s++)
+	{
 		place[s + 1] += place[s];
+		if ((s + 1) % CHECK_EVERY == 0)
+			host->check(host);
+	}
 	for (uint32_t i = 0; i < n; i++)
+	{
 		popular[place[n_users - support[i]]++] = i;
+		if ((i + 1) % CHECK_EVERY == 0)
+			host->check(host);
+	}
 	wf_release(host, place);
 }
 
@@ -501,6 +515,8 @@ wf_rec_stage(WfRec *rec, int mask, WfRecStage *stage)
 		double		length = (double) wf_matrix_row_length(&stage->m, u);
 
 		pairs += length * length;
+		if ((u + 1) % CHECK_EVERY == 0)
+			team->host->check(team->host);
 	}
 	stage->own_pairs = pairs > MAX_PAIRS;
 	if (stage->own_pairs)
