@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "core/smallsort.h"
+
 #define CHECK_EVERY 65536
 /* Contexts are told apart by how often they occurred up to this often. */
 #define SEEN_MAX 255
@@ -156,22 +158,6 @@ sort_places(Counter *c)
 
 /* ---- one context ---- */
 
-static void
-sift(uint32_t *v, uint32_t root, uint32_t n)
-{
-	uint32_t	x = v[root];
-
-	for (uint32_t child; (child = 2 * root + 1) < n; root = child)
-	{
-		if (child + 1 < n && v[child + 1] > v[child])
-			child++;
-		if (v[child] <= x)
-			break;
-		v[root] = v[child];
-	}
-	v[root] = x;
-}
-
 /* The events touched, in rising order. */
 static void
 sort_touched(Counter *c)
@@ -187,16 +173,7 @@ sort_touched(Counter *c)
 				v[n++] = w;
 		return;
 	}
-	for (uint32_t i = n / 2; i-- > 0;)
-		sift(v, i, n);
-	for (uint32_t end = n; end-- > 1;)
-	{
-		uint32_t	x = v[0];
-
-		v[0] = v[end];
-		v[end] = x;
-		sift(v, 0, end);
-	}
+	wf_small_sort(v, n);
 }
 
 static inline void

@@ -9,61 +9,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/smallsort.h"
+
 #define DIGIT_BITS 11
 #define DIGITS (1 << DIGIT_BITS)
 #define PASSES 3
-#define SMALL 32				/* insertion sort up to here */
-#define MIDDLE 2048				/* binary heap up to here: three tables of digits would cost more */
+#define SMALL 2048				/* up to here three tables of digits would cost more than a heap */
 #define CHECK_EVERY 262144
 
 /* ---- sorting ---- */
-
-static void
-insertion_sort(uint32_t *a, size_t n)
-{
-	for (size_t i = 1; i < n; i++)
-	{
-		uint32_t	v = a[i];
-		size_t		j = i;
-
-		for (; j > 0 && a[j - 1] > v; j--)
-			a[j] = a[j - 1];
-		a[j] = v;
-	}
-}
-
-static void
-sift(uint32_t *a, size_t at, size_t n)
-{
-	uint32_t	v = a[at];
-	size_t		child;
-
-	while ((child = 2 * at + 1) < n)
-	{
-		if (child + 1 < n && a[child + 1] > a[child])
-			child++;
-		if (a[child] <= v)
-			break;
-		a[at] = a[child];
-		at = child;
-	}
-	a[at] = v;
-}
-
-static void
-heap_sort(uint32_t *a, size_t n)
-{
-	for (size_t i = n / 2; i > 0; i--)
-		sift(a, i - 1, n);
-	for (size_t i = n - 1; i > 0; i--)
-	{
-		uint32_t	top = a[0];
-
-		a[0] = a[i];
-		a[i] = top;
-		sift(a, 0, i);
-	}
-}
 
 void
 wf_sort_keys(WfHost *host, uint32_t *keys, uint32_t *scratch, size_t n)
@@ -74,12 +28,7 @@ wf_sort_keys(WfHost *host, uint32_t *keys, uint32_t *scratch, size_t n)
 
 	if (n <= SMALL)
 	{
-		insertion_sort(keys, n);
-		return;
-	}
-	if (n <= MIDDLE)
-	{
-		heap_sort(keys, n);
+		wf_small_sort(keys, n);
 		return;
 	}
 	memset(start, 0, sizeof(start));

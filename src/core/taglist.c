@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/rng.h"
+#include "core/smallsort.h"
 
 #define FIRST_LISTS 16
 #define CHUNK_CODES 4096
@@ -32,56 +33,6 @@ wf_taglists_free(WfHost *host, WfTagLists *tags)
 	wf_release(host, tags->lists);
 	wf_release(host, tags->slots);
 	wf_release(host, tags);
-}
-
-static void
-sift_down(uint32_t *a, size_t root, size_t n)
-{
-	uint32_t	v = a[root];
-
-	for (;;)
-	{
-		size_t		child = 2 * root + 1;
-
-		if (child >= n)
-			break;
-		if (child + 1 < n && a[child + 1] > a[child])
-			child++;
-		if (a[child] <= v)
-			break;
-		a[root] = a[child];
-		root = child;
-	}
-	a[root] = v;
-}
-
-/* Insertion for the usual short list, heap sort for a long one. */
-static void
-sort_codes(uint32_t *a, size_t n)
-{
-	if (n <= 24)
-	{
-		for (size_t i = 1; i < n; i++)
-		{
-			uint32_t	v = a[i];
-			size_t		j = i;
-
-			for (; j > 0 && a[j - 1] > v; j--)
-				a[j] = a[j - 1];
-			a[j] = v;
-		}
-		return;
-	}
-	for (size_t i = n / 2; i-- > 0;)
-		sift_down(a, i, n);
-	for (size_t i = n - 1; i > 0; i--)
-	{
-		uint32_t	top = a[0];
-
-		a[0] = a[i];
-		a[i] = top;
-		sift_down(a, 0, i);
-	}
 }
 
 static void
@@ -159,7 +110,7 @@ wf_frame_tag_list(WfFrame *frame, int cell, uint32_t *codes, int n)
 	uint32_t	at;
 	WfTagList  *list;
 
-	sort_codes(codes, (size_t) n);
+	wf_small_sort(codes, (size_t) n);
 
 	/*
 	 * Codes come in the order of rows, so the sum over the elements must not
