@@ -408,7 +408,7 @@ CREATE TABLE wfml.ml_model (
 );
 ALTER SEQUENCE wfml.ml_model_id_seq OWNED BY wfml.ml_model.id;
 COMMENT ON TABLE wfml.ml_model IS 'one row for each version of a model; its bytes are in ml_artifact and never change';
-COMMENT ON COLUMN wfml.ml_model.metrics IS 'array of {metric, value, baseline, split}; the first is the headline';
+COMMENT ON COLUMN wfml.ml_model.metrics IS 'array of {metric, value, baseline, split}; the first is the headline, unless its split is "inner" (only to choose by)';
 COMMENT ON COLUMN wfml.ml_model.features IS 'array of the source columns used';
 COMMENT ON COLUMN wfml.ml_model.arguments IS 'everything train() was called with, for retraining';
 
@@ -513,9 +513,9 @@ COMMENT ON VIEW wfml.usable_model IS 'names that the current user may use: the a
 
 CREATE VIEW wfml.versions WITH (security_barrier) AS
 	SELECT m.name, m.version, m.id, m.id = u.active_id AS active, m.status, m.algorithm, m.task,
-		m.metrics #>> '{0,metric}' AS metric,
-		pg_catalog.round((m.metrics #>> '{0,value}')::numeric, 4) AS score,
-		pg_catalog.round((m.metrics #>> '{0,baseline}')::numeric, 4) AS baseline,
+		h.score ->> 'metric' AS metric,
+		pg_catalog.round((h.score ->> 'value')::numeric, 4) AS score,
+		pg_catalog.round((h.score ->> 'baseline')::numeric, 4) AS baseline,
 		m.target, m.positive, m.training_rows AS rows,
 		pg_catalog.jsonb_array_length(m.features) AS features,
 		pg_catalog.round(m.training_seconds::numeric, 3) AS seconds,
@@ -523,7 +523,8 @@ CREATE VIEW wfml.versions WITH (security_barrier) AS
 		m.params, m.metrics, m.seed, m.format_version,
 		CASE WHEN u.is_owner THEN m.source END AS source
 	FROM wfml.ml_model m
-	JOIN wfml.usable_model u ON u.name = m.name;
+	JOIN wfml.usable_model u ON u.name = m.name
+	CROSS JOIN LATERAL (SELECT CASE WHEN m.metrics #>> '{0,split}' IS DISTINCT FROM 'inner' THEN m.metrics -> 0 END) h (score);
 COMMENT ON VIEW wfml.versions IS 'versions of the models that you may use; score and baseline are of the first metric';
 GRANT SELECT ON wfml.versions TO PUBLIC;
 
@@ -581,7 +582,7 @@ CREATE TYPE wfml.prediction_detail AS (
 	source text
 );
 COMMENT ON TYPE wfml.prediction_detail IS
-	'value: regression, or P(positive) with two classes; lower, upper: 90 % interval of a regression; label and confidence: the likeliest class';
+	'value: regression, or P(positive) with two classes; lower, upper: 90 % interval of a regression; label and confidence: the likeliest class, or "anomaly" and "normal" with the share of training rows that score lower';
 
 
 CREATE FUNCTION wfml.predict(model text, input record) RETURNS double precision
@@ -767,7 +768,7 @@ COMMENT ON FUNCTION wfml.reassign_models(name, name) IS 'give all models of a ro
 CREATE FUNCTION wfml.model_facts(model_id bigint) RETURNS jsonb
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	AS 'MODULE_PATHNAME', 'wfml_model_facts';
-COMMENT ON FUNCTION wfml.model_facts(bigint) IS 'what a version''s bytes say: labels, columns, calibration, interval';
+COMMENT ON FUNCTION wfml.model_facts(bigint) IS 'what a version''s bytes say: labels, columns, calibration, interval; users and items of a recommender; events of a sequence model and the weights of its experts';
 
 CREATE FUNCTION wfml.model_info(model text) RETURNS jsonb
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 2000
@@ -911,6 +912,128 @@ CREATE FUNCTION wfml.train(
 	AS 'MODULE_PATHNAME', 'wfml_train';
 COMMENT ON FUNCTION wfml.train(text, text, text, text, jsonb, text[], text, boolean) IS
 	'train a new version of a model from a table, view or read-only query; the source runs once, as the caller. Call it as SELECT * FROM wfml.train(…). See wfml.algorithms and wfml.parameters';
+
+-- src/pg/recommender_train.sql
+
+-- Training of recommenders.
+
+CREATE FUNCTION wfml.train_recommender(
+	model text, source text, user_column text, item_column text,
+	rating_column text DEFAULT NULL, time_column text DEFAULT NULL,
+	items text DEFAULT NULL, item_key text DEFAULT NULL,
+	params jsonb DEFAULT '{}', activate boolean DEFAULT true)
+	RETURNS wfml.training_summary
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
+	AS 'MODULE_PATHNAME', 'wfml_train_recommender';
+COMMENT ON FUNCTION wfml.train_recommender(text, text, text, text, text, text, text, text, jsonb, boolean) IS
+	'train a new version of a recommender from a table, view or read-only query of users and items (ids of any type); a pair that comes several times counts so often, or with rating_column has the mean of its ratings; rows without user, item or rating are left out with a NOTICE. time_column: the latest fifth of the rows measures how good it is, else a random fifth. items: a table or query of items, its item_key (by default a column named like item_column) and columns that describe them (text, categories, numbers, text[]), for items that few users have. Method (params.method): "auto" takes the best of EASE, RP3beta and item-kNN on interactions kept back. Errors: 42703 missing columns, P0002 no rows, 54000 more memory than wfml.max_training_memory. Call it as SELECT * FROM wfml.train_recommender(…). See wfml.parameters, wfml.inspect_recommender()';
+
+-- src/pg/recommender_inspect.sql
+
+-- A look at users and items before training.
+
+CREATE FUNCTION wfml.inspect_recommender(
+	source text, user_column text, item_column text,
+	rating_column text DEFAULT NULL, time_column text DEFAULT NULL, params jsonb DEFAULT '{}',
+	OUT column_name text, OUT type text, OUT role text, OUT n_distinct text, OUT nulls text, OUT note text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 15
+	AS 'MODULE_PATHNAME', 'wfml_inspect_recommender';
+COMMENT ON FUNCTION wfml.inspect_recommender(text, text, text, text, text, jsonb) IS
+	'dry run of train_recommender(): columns, users, items and NULLs; then rows, repeated pairs, density, length of histories, methods that would be tried, and the seconds, memory and size of the model to expect. Reads the source once, writes nothing';
+
+-- src/pg/recommend.sql
+
+-- Recommendations: what a user may like, how he would rate it, what is alike.
+-- They write nothing, so they run in parallel plans, on standbys and in
+-- read-only transactions.  Ids come as text, bigint or uuid; 42, 'abc', NULL
+-- and an untyped $1 all resolve.
+
+CREATE FUNCTION wfml.recommend(
+	model text, user_id text, n integer DEFAULT 10, exclude_seen boolean DEFAULT true, history text[] DEFAULT NULL,
+	OUT item text, OUT score double precision, OUT source text, OUT rank integer)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_recommend_text';
+CREATE FUNCTION wfml.recommend(
+	model text, user_id bigint, n integer DEFAULT 10, exclude_seen boolean DEFAULT true, history text[] DEFAULT NULL,
+	OUT item text, OUT score double precision, OUT source text, OUT rank integer)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_recommend_bigint';
+CREATE FUNCTION wfml.recommend(
+	model text, user_id uuid, n integer DEFAULT 10, exclude_seen boolean DEFAULT true, history text[] DEFAULT NULL,
+	OUT item text, OUT score double precision, OUT source text, OUT rank integer)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_recommend_uuid';
+COMMENT ON FUNCTION wfml.recommend(text, text, integer, boolean, text[]) IS
+	'the n items that a user is likeliest to want, best first, without those he has (exclude_seen); history: items that he has now beside those of training. source: collaborative (what users with like histories have), content (attributes like those of his items), popular (no history is known); scores compare within one source of one call. A user who is NULL or unknown, unknown items in history and n beyond the catalogue are no errors; n below 0 is 22023, another kind of model WF002';
+
+COMMENT ON FUNCTION wfml.recommend(text, bigint, integer, boolean, text[]) IS
+	'the n items that a user is likeliest to want, best first, without those he has (exclude_seen); history: items that he has now beside those of training. source: collaborative (what users with like histories have), content (attributes like those of his items), popular (no history is known); scores compare within one source of one call. A user who is NULL or unknown, unknown items in history and n beyond the catalogue are no errors; n below 0 is 22023, another kind of model WF002';
+
+COMMENT ON FUNCTION wfml.recommend(text, uuid, integer, boolean, text[]) IS
+	'the n items that a user is likeliest to want, best first, without those he has (exclude_seen); history: items that he has now beside those of training. source: collaborative (what users with like histories have), content (attributes like those of his items), popular (no history is known); scores compare within one source of one call. A user who is NULL or unknown, unknown items in history and n beyond the catalogue are no errors; n below 0 is 22023, another kind of model WF002';
+
+CREATE FUNCTION wfml.predict_rating(model text, user_id text, item text) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_text_text';
+CREATE FUNCTION wfml.predict_rating(model text, user_id text, item bigint) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_text_bigint';
+CREATE FUNCTION wfml.predict_rating(model text, user_id text, item uuid) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_text_uuid';
+CREATE FUNCTION wfml.predict_rating(model text, user_id bigint, item text) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_bigint_text';
+CREATE FUNCTION wfml.predict_rating(model text, user_id bigint, item bigint) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_bigint_bigint';
+CREATE FUNCTION wfml.predict_rating(model text, user_id bigint, item uuid) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_bigint_uuid';
+CREATE FUNCTION wfml.predict_rating(model text, user_id uuid, item text) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_uuid_text';
+CREATE FUNCTION wfml.predict_rating(model text, user_id uuid, item bigint) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_uuid_bigint';
+CREATE FUNCTION wfml.predict_rating(model text, user_id uuid, item uuid) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 500
+	AS 'MODULE_PATHNAME', 'wfml_predict_rating_uuid_uuid';
+COMMENT ON FUNCTION wfml.predict_rating(text, text, text) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, text, bigint) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, text, uuid) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, bigint, text) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, bigint, bigint) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, bigint, uuid) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, uuid, text) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, uuid, bigint) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+COMMENT ON FUNCTION wfml.predict_rating(text, uuid, uuid) IS 'rating that the user would give to the item, within the range of ratings seen in training; of an unknown user or item (a NULL user is unknown) the mean and the biases that are known; NULL for a NULL item. WF002 when the model was trained without rating_column';
+
+CREATE FUNCTION wfml.similar_items(model text, item text, n integer DEFAULT 10,
+	OUT item text, OUT score double precision, OUT rank integer)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_similar_items_text';
+CREATE FUNCTION wfml.similar_items(model text, item bigint, n integer DEFAULT 10,
+	OUT item text, OUT score double precision, OUT rank integer)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_similar_items_bigint';
+CREATE FUNCTION wfml.similar_items(model text, item uuid, n integer DEFAULT 10,
+	OUT item text, OUT score double precision, OUT rank integer)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_similar_items_uuid';
+COMMENT ON FUNCTION wfml.similar_items(text, text, integer) IS
+	'the n items most like one, best first, without itself: those that the same users have, then those with like attributes; no rows for an item that training has not seen';
+COMMENT ON FUNCTION wfml.similar_items(text, bigint, integer) IS
+	'the n items most like one, best first, without itself: those that the same users have, then those with like attributes; no rows for an item that training has not seen';
+COMMENT ON FUNCTION wfml.similar_items(text, uuid, integer) IS
+	'the n items most like one, best first, without itself: those that the same users have, then those with like attributes; no rows for an item that training has not seen';
 
 -- src/pg/inspect.sql
 
@@ -1076,3 +1199,254 @@ CREATE FUNCTION wfml.explain_text(model text, input text) RETURNS text
 	AS 'MODULE_PATHNAME', 'wfml_explain_text_json';
 COMMENT ON FUNCTION wfml.explain_text(text, text) IS
 	'a prediction and its strongest reasons in words';
+
+-- src/pg/anomaly.sql
+
+-- Anomaly models: how odd a row is, whether it counts as an anomaly, and why.
+
+CREATE FUNCTION wfml.anomaly_score(model text, input record) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_anomaly_score_record';
+COMMENT ON FUNCTION wfml.anomaly_score(text, record) IS
+	'how odd a row (t.*) is to an isolation forest, from 0 to 1: about 0.5 and below is ordinary';
+
+CREATE FUNCTION wfml.is_anomaly(model text, input record) RETURNS boolean
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_is_anomaly_record';
+COMMENT ON FUNCTION wfml.is_anomaly(text, record) IS
+	'does a row (t.*) score above the threshold of the model (0.5, or the quantile that "contamination" asked for)';
+
+CREATE FUNCTION wfml.explain_anomaly(model text, input record,
+	OUT feature text, OUT value text, OUT contribution double precision)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 20
+	AS 'MODULE_PATHNAME', 'wfml_explain_anomaly_record';
+COMMENT ON FUNCTION wfml.explain_anomaly(text, record) IS
+	'what each column adds to the anomaly score of a row (t.*) (TreeSHAP of the path length), strongest first after the row (base), the mean score of the training rows; sums to the score';
+
+CREATE FUNCTION wfml.anomaly_score(model text, input jsonb) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_anomaly_score_jsonb';
+COMMENT ON FUNCTION wfml.anomaly_score(text, jsonb) IS
+	'how odd a JSON object is to an isolation forest, from 0 to 1: about 0.5 and below is ordinary';
+
+CREATE FUNCTION wfml.is_anomaly(model text, input jsonb) RETURNS boolean
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_is_anomaly_jsonb';
+COMMENT ON FUNCTION wfml.is_anomaly(text, jsonb) IS
+	'does a JSON object score above the threshold of the model (0.5, or the quantile that "contamination" asked for)';
+
+CREATE FUNCTION wfml.explain_anomaly(model text, input jsonb,
+	OUT feature text, OUT value text, OUT contribution double precision)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 20
+	AS 'MODULE_PATHNAME', 'wfml_explain_anomaly_jsonb';
+COMMENT ON FUNCTION wfml.explain_anomaly(text, jsonb) IS
+	'what each column adds to the anomaly score of a JSON object (TreeSHAP of the path length), strongest first after the row (base), the mean score of the training rows; sums to the score';
+
+CREATE FUNCTION wfml.anomaly_score(model text, input json) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_anomaly_score_json';
+COMMENT ON FUNCTION wfml.anomaly_score(text, json) IS
+	'how odd a JSON object is to an isolation forest, from 0 to 1: about 0.5 and below is ordinary';
+
+CREATE FUNCTION wfml.is_anomaly(model text, input json) RETURNS boolean
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_is_anomaly_json';
+COMMENT ON FUNCTION wfml.is_anomaly(text, json) IS
+	'does a JSON object score above the threshold of the model (0.5, or the quantile that "contamination" asked for)';
+
+CREATE FUNCTION wfml.explain_anomaly(model text, input json,
+	OUT feature text, OUT value text, OUT contribution double precision)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 20
+	AS 'MODULE_PATHNAME', 'wfml_explain_anomaly_json';
+COMMENT ON FUNCTION wfml.explain_anomaly(text, json) IS
+	'what each column adds to the anomaly score of a JSON object (TreeSHAP of the path length), strongest first after the row (base), the mean score of the training rows; sums to the score';
+
+CREATE FUNCTION wfml.anomaly_score(model text, input text) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_anomaly_score_json';
+COMMENT ON FUNCTION wfml.anomaly_score(text, text) IS
+	'how odd a JSON object as text is to an isolation forest, from 0 to 1: about 0.5 and below is ordinary';
+
+CREATE FUNCTION wfml.is_anomaly(model text, input text) RETURNS boolean
+	LANGUAGE C STABLE PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'wfml_is_anomaly_json';
+COMMENT ON FUNCTION wfml.is_anomaly(text, text) IS
+	'does a JSON object as text score above the threshold of the model (0.5, or the quantile that "contamination" asked for)';
+
+CREATE FUNCTION wfml.explain_anomaly(model text, input text,
+	OUT feature text, OUT value text, OUT contribution double precision)
+	RETURNS SETOF record
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 20
+	AS 'MODULE_PATHNAME', 'wfml_explain_anomaly_json';
+COMMENT ON FUNCTION wfml.explain_anomaly(text, text) IS
+	'what each column adds to the anomaly score of a JSON object as text (TreeSHAP of the path length), strongest first after the row (base), the mean score of the training rows; sums to the score';
+
+-- src/pg/sequence_train.sql
+
+-- Sequence models: what happens next in a case.
+
+CREATE FUNCTION wfml.train_sequence(
+	model text, source text, case_column text, event_column text, time_column text,
+	params jsonb DEFAULT '{}', activate boolean DEFAULT true)
+	RETURNS wfml.training_summary
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
+	AS 'MODULE_PATHNAME', 'wfml_train_sequence';
+COMMENT ON FUNCTION wfml.train_sequence(text, text, text, text, text, jsonb, boolean) IS
+	'train a new version of a sequence model from an event log: a table, view or read-only query with a case, an event and a time in each row. The time is a timestamp, a date, or a number that only orders; events of one time are ordered by the column that params.tie_column names, else by their text. params.validation "time" measures on the latest cases by their first event; earlier cases may go on beside them. Call it as SELECT * FROM wfml.train_sequence(…)';
+
+-- src/pg/sequence_inspect.sql
+
+-- A look at an event log before training.
+
+CREATE FUNCTION wfml.inspect_sequence(
+	source text, case_column text, event_column text, time_column text, params jsonb DEFAULT '{}',
+	OUT column_name text, OUT type text, OUT role text, OUT n_distinct text, OUT nulls text, OUT note text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 8
+	AS 'MODULE_PATHNAME', 'wfml_inspect_sequence';
+COMMENT ON FUNCTION wfml.inspect_sequence(text, text, text, text, jsonb) IS
+	'dry run of train_sequence(): cases and how long they are, events, how many happen at one time, rows that would be left out; then the seconds, memory and size to expect. Writes nothing';
+
+-- src/pg/next_event.sql
+
+-- The next event of a case.  These write nothing, so they run in parallel plans,
+-- on standbys and in read-only transactions.
+
+CREATE FUNCTION wfml.next_event(
+	model text, history text[], n integer DEFAULT 3, times timestamptz[] DEFAULT NULL)
+	RETURNS TABLE (event text, is_end boolean, probability double precision, rank integer, source text)
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 3
+	AS 'MODULE_PATHNAME', 'wfml_next_event_array';
+CREATE FUNCTION wfml.next_event(
+	model text, history bigint[], n integer DEFAULT 3, times timestamptz[] DEFAULT NULL)
+	RETURNS TABLE (event text, is_end boolean, probability double precision, rank integer, source text)
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 3
+	AS 'MODULE_PATHNAME', 'wfml_next_event_array';
+CREATE FUNCTION wfml.next_event(
+	model text, history uuid[], n integer DEFAULT 3, times timestamptz[] DEFAULT NULL)
+	RETURNS TABLE (event text, is_end boolean, probability double precision, rank integer, source text)
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 3
+	AS 'MODULE_PATHNAME', 'wfml_next_event_array';
+CREATE FUNCTION wfml.next_event(
+	model text, history text, n integer DEFAULT 3, times timestamptz[] DEFAULT NULL)
+	RETURNS TABLE (event text, is_end boolean, probability double precision, rank integer, source text)
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000 ROWS 3
+	AS 'MODULE_PATHNAME', 'wfml_next_event_text';
+COMMENT ON FUNCTION wfml.next_event(text, text[], integer, timestamptz[]) IS
+	'the n likeliest next events of a case so far, its events in order, with the time of each if known; event is NULL where is_end: the case ends. source: the expert with most weight in the answer (markov, lstm, boosting). Events that training did not see, none at all, and any length are answered';
+COMMENT ON FUNCTION wfml.next_event(text, bigint[], integer, timestamptz[]) IS
+	'next_event() for an array of whole numbers';
+COMMENT ON FUNCTION wfml.next_event(text, uuid[], integer, timestamptz[]) IS
+	'next_event() for an array of uuids';
+COMMENT ON FUNCTION wfml.next_event(text, text, integer, timestamptz[]) IS
+	'next_event() for an array as text, such as ''{a,b}''';
+
+CREATE FUNCTION wfml.next_event_time(
+	model text, history text[], times timestamptz[] DEFAULT NULL) RETURNS interval
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000
+	AS 'MODULE_PATHNAME', 'wfml_next_event_time_array';
+CREATE FUNCTION wfml.next_event_time(
+	model text, history bigint[], times timestamptz[] DEFAULT NULL) RETURNS interval
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000
+	AS 'MODULE_PATHNAME', 'wfml_next_event_time_array';
+CREATE FUNCTION wfml.next_event_time(
+	model text, history uuid[], times timestamptz[] DEFAULT NULL) RETURNS interval
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000
+	AS 'MODULE_PATHNAME', 'wfml_next_event_time_array';
+CREATE FUNCTION wfml.next_event_time(
+	model text, history text, times timestamptz[] DEFAULT NULL) RETURNS interval
+	LANGUAGE C STABLE PARALLEL SAFE COST 2000
+	AS 'MODULE_PATHNAME', 'wfml_next_event_time_text';
+COMMENT ON FUNCTION wfml.next_event_time(text, text[], timestamptz[]) IS
+	'how long after its last event the next one of a case will come, if one does: half of them come sooner. NULL for an empty history and for models whose time column is a number';
+COMMENT ON FUNCTION wfml.next_event_time(text, bigint[], timestamptz[]) IS
+	'next_event_time() for an array of whole numbers';
+COMMENT ON FUNCTION wfml.next_event_time(text, uuid[], timestamptz[]) IS
+	'next_event_time() for an array of uuids';
+COMMENT ON FUNCTION wfml.next_event_time(text, text, timestamptz[]) IS
+	'next_event_time() for an array as text, such as ''{a,b}''';
+
+CREATE FUNCTION wfml.sequence_score(
+	model text, history text[], times timestamptz[] DEFAULT NULL) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 5000
+	AS 'MODULE_PATHNAME', 'wfml_sequence_score_array';
+CREATE FUNCTION wfml.sequence_score(
+	model text, history bigint[], times timestamptz[] DEFAULT NULL) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 5000
+	AS 'MODULE_PATHNAME', 'wfml_sequence_score_array';
+CREATE FUNCTION wfml.sequence_score(
+	model text, history uuid[], times timestamptz[] DEFAULT NULL) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 5000
+	AS 'MODULE_PATHNAME', 'wfml_sequence_score_array';
+CREATE FUNCTION wfml.sequence_score(
+	model text, history text, times timestamptz[] DEFAULT NULL) RETURNS double precision
+	LANGUAGE C STABLE PARALLEL SAFE COST 5000
+	AS 'MODULE_PATHNAME', 'wfml_sequence_score_text';
+COMMENT ON FUNCTION wfml.sequence_score(text, text[], timestamptz[]) IS
+	'how ordinary a case is: the mean over its events of the logarithm of the probability that the model gave each of them before it happened. Never above 0; the lower, the odder. The end of the case does not count; NULL for an empty history';
+COMMENT ON FUNCTION wfml.sequence_score(text, bigint[], timestamptz[]) IS
+	'sequence_score() for an array of whole numbers';
+COMMENT ON FUNCTION wfml.sequence_score(text, uuid[], timestamptz[]) IS
+	'sequence_score() for an array of uuids';
+COMMENT ON FUNCTION wfml.sequence_score(text, text, timestamptz[]) IS
+	'sequence_score() for an array as text, such as ''{a,b}''';
+
+-- src/pg/next_event_agg.sql
+
+-- The next event of every case of a table: an aggregate over its rows.
+
+CREATE TYPE wfml.next_event_result AS (
+	event text,
+	is_end boolean,
+	probability double precision
+);
+COMMENT ON TYPE wfml.next_event_result IS
+	'the likeliest next event of a case, NULL with is_end where the case ends, and its probability';
+
+CREATE FUNCTION wfml.next_event_step(state internal, model text, event text, at timestamptz) RETURNS internal
+	LANGUAGE C STABLE PARALLEL SAFE COST 100
+	AS 'MODULE_PATHNAME', 'wfml_next_event_step_text';
+COMMENT ON FUNCTION wfml.next_event_step(internal, text, text, timestamptz) IS 'next_event_agg(): one more event';
+CREATE FUNCTION wfml.next_event_step(state internal, model text, event bigint, at timestamptz) RETURNS internal
+	LANGUAGE C STABLE PARALLEL SAFE COST 100
+	AS 'MODULE_PATHNAME', 'wfml_next_event_step_bigint';
+COMMENT ON FUNCTION wfml.next_event_step(internal, text, bigint, timestamptz) IS 'next_event_agg(): one more event';
+CREATE FUNCTION wfml.next_event_step(state internal, model text, event uuid, at timestamptz) RETURNS internal
+	LANGUAGE C STABLE PARALLEL SAFE COST 100
+	AS 'MODULE_PATHNAME', 'wfml_next_event_step_uuid';
+COMMENT ON FUNCTION wfml.next_event_step(internal, text, uuid, timestamptz) IS 'next_event_agg(): one more event';
+CREATE FUNCTION wfml.next_event_final(state internal) RETURNS wfml.next_event_result
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
+	AS 'MODULE_PATHNAME', 'wfml_next_event_final';
+COMMENT ON FUNCTION wfml.next_event_final(internal) IS 'next_event_agg(): the answer';
+
+CREATE AGGREGATE wfml.next_event_agg(model text, event text, at timestamptz) (
+	SFUNC = wfml.next_event_step,
+	STYPE = internal,
+	SSPACE = 4096,
+	FINALFUNC = wfml.next_event_final,
+	PARALLEL = SAFE
+);
+CREATE AGGREGATE wfml.next_event_agg(model text, event bigint, at timestamptz) (
+	SFUNC = wfml.next_event_step,
+	STYPE = internal,
+	SSPACE = 4096,
+	FINALFUNC = wfml.next_event_final,
+	PARALLEL = SAFE
+);
+CREATE AGGREGATE wfml.next_event_agg(model text, event uuid, at timestamptz) (
+	SFUNC = wfml.next_event_step,
+	STYPE = internal,
+	SSPACE = 4096,
+	FINALFUNC = wfml.next_event_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE wfml.next_event_agg(text, text, timestamptz) IS
+	'the likeliest next event of a case, from its rows: next_event_agg(model, activity, ts ORDER BY ts). at may be NULL; rows whose event is NULL do not count. The state does not grow with the case. As a window function it answers after every event (rows that the ORDER BY does not tell apart count as one step). Take it apart in a query around: SELECT case_id, (n).* FROM (SELECT case_id, wfml.next_event_agg(…) AS n FROM … GROUP BY case_id) c';
+COMMENT ON AGGREGATE wfml.next_event_agg(text, bigint, timestamptz) IS
+	'next_event_agg() for events of type bigint';
+COMMENT ON AGGREGATE wfml.next_event_agg(text, uuid, timestamptz) IS
+	'next_event_agg() for events of type uuid';
