@@ -65,6 +65,22 @@ report_rankings(WfRec *rec, const WfRecScores *own, const WfRecScores *popular, 
 	add_score(rec, "coverage@10", own->coverage, popular->coverage, split);
 }
 
+/* Why there are no rankings to report: silence would look like a forgotten score. */
+static void
+tell_nothing_held(WfRec *rec, bool held, const char *split)
+{
+	WfHost	   *host = rec->team->host;
+
+	if (rec->team->rank != 0)
+		return;
+	if (!held)
+		host->notice(host, "there are too few interactions to hold some out, so the model is not validated");
+	else if (strcmp(split, "time") == 0)
+		host->notice(host, "no user has interactions both before and in the latest part, so recommendations are not validated; \"validation\": \"holdout\" takes a random part");
+	else
+		host->notice(host, "no user has interactions that could be held out beside others, so recommendations are not validated");
+}
+
 /* Collective: train on what is not held out, and report what is. */
 static void
 report(WfRec *rec, const WfRecSetting *setting, const char *split)
@@ -89,6 +105,8 @@ report(WfRec *rec, const WfRecSetting *setting, const char *split)
 		if (rec->result)
 			report_rankings(rec, &own, &popular, split);
 	}
+	else
+		tell_nothing_held(rec, true, split);
 	if (rec->data.has_rating)
 		wf_rec_report_ratings(rec, &stage, split);
 	wf_rec_audience_free(rec, &audience);
@@ -223,7 +241,11 @@ wf_recommender_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitRes
 	rec.side = wf_team_alloc(team, rec.data.matrix.n, 1);
 	set_liked(&rec);
 	if (spec->validation != WF_VALIDATE_NONE)
+	{
 		held = wf_rec_hold_out(&rec, &split);
+		if (!held)
+			tell_nothing_held(&rec, false, split);
+	}
 	setting = wf_rec_choose(&rec, true);
 	if (held)
 		report(&rec, &setting, split);

@@ -156,7 +156,7 @@ put_method(const Inspection *in)
 		wfml_inspect_note(in->result, "(method)",
 						  psprintf("the best of rp3beta, item_knn, and ease for the %u most frequent items", ease));
 	else
-		wfml_inspect_note(in->result, "(method)", "the best of ease, rp3beta and item_knn");
+		wfml_inspect_note(in->result, "(method)", "the best of ease, rp3beta, item_knn and popular");
 }
 
 static void
