@@ -17,6 +17,7 @@ my $primary = start_node('primary', '', allows_streaming => 1);
 load_jobs($primary);
 $primary->safe_psql('postgres', q{
 SELECT * FROM wfml.train('m', 'gradient_boosting', 'jobs', 'class', '{"rounds": 20}')});
+train_other_kinds($primary);
 $primary->backup('backup');
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -28,6 +29,7 @@ $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 my $first = prediction_digest($primary, 'm');
 
 is(prediction_digest($standby, 'm'), $first, 'the standby predicts as the primary');
+is(other_kinds_digest($standby, 'postgres'), other_kinds_digest($primary, 'postgres'), 'scores, recommends and foresees as the primary');
 
 # One session on the standby keeps the model open over all of this.
 my ($in, $out, $err) = ('', '', '');

@@ -28,6 +28,8 @@ my $question = q{
 SELECT md5(string_agg(wfml.predict_proba('m', j)::text || wfml.predict_proba('m@2', j)::text, ' ' ORDER BY j::text))
 FROM jobs j};
 my $before = $node->safe_psql('postgres', $question);
+train_other_kinds($node);
+my $others = other_kinds_digest($node, 'postgres');
 my $bytes = model_digest($node, 'm');
 my $dump = $node->basedir . '/dump';
 
@@ -46,6 +48,7 @@ for my $format (qw(plain custom))
 		$node->command_ok([ 'pg_restore', '-e', '-d', $node->connstr($db), "$dump.custom" ], 'pg_restore');
 	}
 	is($node->safe_psql($db, $question), $before, "$format: both versions predict the same");
+	is(other_kinds_digest($node, $db), $others, "$format: models of the other kinds answer the same");
 	is($node->safe_psql($db, q{SELECT count(*) FROM risk WHERE expected IS NULL}), '0', "$format: a view predicts");
 	is($node->safe_psql($db, q{SET ROLE analyst; SELECT wfml.classify('m', r) IS NOT NULL FROM (SELECT 'E' AS protocol, 997 AS compounds, 137 AS input_fields, 20 AS iterations, 0 AS num_pending, 14.0 AS hour, 'Tue' AS day) r}),
 		't', "$format: the grant is there");

@@ -9,7 +9,7 @@ use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(start_node load_jobs model_digest prediction_digest count_leftovers);
+our @EXPORT = qw(start_node load_jobs model_digest prediction_digest count_leftovers train_other_kinds other_kinds_digest);
 
 my $data = dirname(__FILE__) . '/../data';
 
@@ -58,6 +58,37 @@ sub prediction_digest
 
 	return $node->safe_psql('postgres', qq{
 SELECT md5(string_agg(wfml.predict_proba('$model', j)::text, ' ' ORDER BY j::text)) FROM jobs j});
+}
+
+# A model of each kind that is not of labelled rows.
+sub train_other_kinds
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', q{
+SELECT * FROM wfml.train('odd', 'isolation_forest', 'SELECT compounds, input_fields, iterations, hour, day FROM jobs',
+	params => '{"trees": 20, "scale_by": "day"}');
+SELECT * FROM wfml.train_recommender('liked', 'SELECT u, (u * u + i * 7) % 23 AS item, 1 + (u * i) % 5 AS stars
+	FROM generate_series(1, 60) u, generate_series(1, 6) i', 'u', 'item', 'stars', params => '{"validation": "none"}');
+SELECT * FROM wfml.train_sequence('next', $$SELECT c, substr('abcd', 1 + (c * 7 + e * e) % 4, 1) AS event,
+	timestamp '2024-01-01' + c * interval '1 h' + e * interval '7 min' AS at
+	FROM generate_series(1, 80) c, generate_series(1, 5) e$$, 'c', 'event', 'at',
+	'{"hidden": 8, "embedding": 4, "epochs": 2, "rounds": 5, "validation": "none"}')});
+}
+
+# What they answer.
+sub other_kinds_digest
+{
+	my ($node, $db) = @_;
+	my $digest = $node->safe_psql($db, q{
+SELECT md5((SELECT string_agg(wfml.anomaly_score('odd', j)::text, ' ' ORDER BY j::text) FROM jobs j)
+	|| (SELECT string_agg(r::text, ' ' ORDER BY u, r.rank) FROM generate_series(1, 70) u, wfml.recommend('liked', u, history => '{3,4}') r)
+	|| (SELECT string_agg(wfml.predict_rating('liked', u, u % 25)::text, ' ' ORDER BY u) FROM generate_series(1, 70) u)
+	|| (SELECT string_agg(n::text, ' ' ORDER BY h, n.rank) FROM unnest('{"{}","{a}","{a,b,c}","{d,unseen}"}'::text[]) h, wfml.next_event('next', h, 9) n))});
+
+	# a NULL among them would make all alike
+	die "no answer" if $digest eq '';
+	return $digest;
 }
 
 # Rows that a training which came to nothing must not leave.
