@@ -22,7 +22,14 @@ OBJS = $(CORE_SRCS:.c=.o) $(PG_SRCS:.c=.o)
 SQL_PIECES := $(patsubst %,src/pg/%.sql,$(basename $(shell sed 's/\#.*//' src/pg/pieces)))
 INSTALL_SQL = sql/wfml--$(EXTVERSION).sql
 
-DATA = $(sort $(INSTALL_SQL) $(wildcard sql/wfml--*.sql))
+# The way from the version before: what older pieces changed, by hand, then the
+# pieces that are new, which follow the line "# since" in src/pg/pieces.
+LASTVERSION = 0.1.0
+UPDATE_SQL = sql/wfml--$(LASTVERSION)--$(EXTVERSION).sql
+UPDATE_PIECES := src/pg/update/$(LASTVERSION)--$(EXTVERSION).sql \
+	$(patsubst %,src/pg/%.sql,$(basename $(shell sed '1,/^\# since /d; s/\#.*//' src/pg/pieces)))
+
+DATA = $(sort $(INSTALL_SQL) $(UPDATE_SQL) $(wildcard sql/wfml--*.sql))
 PG_CPPFLAGS = -Isrc
 # Deterministic arithmetic: no fused multiply-add unless a kernel says so.
 PG_CFLAGS = -std=gnu11 -ffp-contract=off -Wextra -Wno-unused-parameter -Wno-declaration-after-statement -MMD -MP
@@ -70,10 +77,13 @@ src/pg/wfml.o: override CFLAGS += -DWFML_VERSION='"$(EXTVERSION)"'
 src/core/%.o: override CFLAGS += -fvisibility=hidden
 src/pg/%.o: override CFLAGS += -Wno-sign-compare
 
-all: $(INSTALL_SQL)
+all: $(INSTALL_SQL) $(UPDATE_SQL)
 
 $(INSTALL_SQL): $(SQL_PIECES) src/pg/pieces scripts/install-script.sh
-	scripts/install-script.sh $(SQL_PIECES) >$@.new && mv $@.new $@
+	scripts/install-script.sh 'CREATE EXTENSION wfml' $(SQL_PIECES) >$@.new && mv $@.new $@
+
+$(UPDATE_SQL): $(UPDATE_PIECES) src/pg/pieces scripts/install-script.sh
+	scripts/install-script.sh "ALTER EXTENSION wfml UPDATE TO '$(EXTVERSION)'" $(UPDATE_PIECES) >$@.new && mv $@.new $@
 
 -include $(wildcard src/core/*.d src/pg/*.d)
 

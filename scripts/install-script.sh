@@ -1,7 +1,9 @@
 #!/bin/sh
-# Join the SQL pieces given into an install script, on standard output.
+# Join SQL pieces into a script that only COMMAND may run, on standard output.
+# usage: install-script.sh COMMAND PIECE...
 set -eu
-printf '%s\n' '\echo Use "CREATE EXTENSION wfml" to load this file. \quit'
+printf '%s\n' "\\echo Use \"$1\" to load this file. \\quit"
+shift
 for piece in "$@"; do
 	printf '\n-- %s\n\n' "$piece"
 	cat "$piece"

@@ -113,9 +113,12 @@ for v in $(sed -n 's/^ *"version": "\([0-9.]*\)",*$/\1/p' META.json | sort -u); 
 done
 grep -q "\"version\": \"$version\"" META.json || complain "META.json does not name version $version"
 grep -q "^## $version" CHANGELOG.md || complain "CHANGELOG.md has no section $version"
-if [ -f "sql/wfml--$version.sql" ]; then
-	scripts/install-script.sh $(make -s list-SQL_PIECES) | cmp -s - "sql/wfml--$version.sql" || complain "sql/wfml--$version.sql is not what src/pg/pieces makes"
-fi
+scripts/install-script.sh 'CREATE EXTENSION wfml' $(make -s list-SQL_PIECES) | cmp -s - "sql/wfml--$version.sql" ||
+	complain "sql/wfml--$version.sql is not what src/pg/pieces makes"
+scripts/install-script.sh "ALTER EXTENSION wfml UPDATE TO '$version'" $(make -s list-UPDATE_PIECES) | cmp -s - "$(make -s list-UPDATE_SQL)" ||
+	complain "$(make -s list-UPDATE_SQL) is not what src/pg/pieces makes"
+# released, so nothing may change it
+(cd sql && sha256sum --quiet -c ../scripts/released.sha256) || complain "a released install script changed"
 for f in scripts/*.sh bench/*.sh .ci/run; do
 	[ -e "$f" ] || continue
 	bash -n "$f" || complain "$f"

@@ -19,16 +19,23 @@
 #include "pg/tables.h"
 
 WfmlSite *
+wfml_site_create(MemoryContext context)
+{
+	WfmlSite   *site = MemoryContextAllocZero(context, sizeof(WfmlSite));
+
+	site->context = context;
+	site->tasks = WFML_TABLE_TASKS;
+	return site;
+}
+
+WfmlSite *
 wfml_site(FunctionCallInfo fcinfo)
 {
-	MemoryContext context = fcinfo->flinfo ? fcinfo->flinfo->fn_mcxt : CurrentMemoryContext;
 	WfmlSite   *site = fcinfo->flinfo ? fcinfo->flinfo->fn_extra : NULL;
 
 	if (site == NULL)
 	{
-		site = MemoryContextAllocZero(context, sizeof(WfmlSite));
-		site->context = context;
-		site->tasks = WFML_TABLE_TASKS;
+		site = wfml_site_create(fcinfo->flinfo ? fcinfo->flinfo->fn_mcxt : CurrentMemoryContext);
 		if (fcinfo->flinfo)
 			fcinfo->flinfo->fn_extra = site;
 	}
@@ -39,11 +46,11 @@ wfml_site(FunctionCallInfo fcinfo)
 
 /* Would resolving again give the same? */
 static bool
-still_resolved(const WfmlSite *site)
+still_resolved(const WfmlSite *site, Oid user)
 {
 	Snapshot	snapshot;
 
-	if (!site->valid || site->generation != wfml_generation() || site->user != GetUserId() || !ActiveSnapshotSet())
+	if (!site->valid || site->generation != wfml_generation() || site->user != user || !ActiveSnapshotSet())
 		return false;
 	snapshot = GetActiveSnapshot();
 	return snapshot->xmin == site->xmin && snapshot->xmax == site->xmax &&
@@ -53,11 +60,11 @@ still_resolved(const WfmlSite *site)
 
 /* Before resolving: what arrives in between then counts as a change. */
 static void
-start_resolving(WfmlSite *site)
+start_resolving(WfmlSite *site, Oid user)
 {
 	site->valid = false;
 	site->type = InvalidOid;
-	site->user = GetUserId();
+	site->user = user;
 	site->generation = wfml_generation();
 }
 
@@ -88,13 +95,19 @@ finish_resolving(WfmlSite *site)
 void
 wfml_site_use_name(WfmlSite *site, text *reference)
 {
+	wfml_site_use_name_as(site, reference, GetUserId());
+}
+
+void
+wfml_site_use_name_as(WfmlSite *site, text *reference, Oid user)
+{
 	const char *bytes = VARDATA_ANY(reference);
 	size_t		length = VARSIZE_ANY_EXHDR(reference);
 
 	if (!site->by_id && strncmp(site->reference, bytes, length) == 0 &&
-		length < WFML_REFERENCE_SIZE && site->reference[length] == '\0' && still_resolved(site))
+		length < WFML_REFERENCE_SIZE && site->reference[length] == '\0' && still_resolved(site, user))
 		return;
-	start_resolving(site);
+	start_resolving(site, user);
 	wfml_resolve(text_to_cstring(reference), site->user, &site->resolved);
 	site->by_id = false;
 	memcpy(site->reference, bytes, length);
@@ -105,9 +118,9 @@ wfml_site_use_name(WfmlSite *site, text *reference)
 void
 wfml_site_use_id(WfmlSite *site, int64 id)
 {
-	if (site->by_id && site->resolved.id == id && still_resolved(site))
+	if (site->by_id && site->resolved.id == id && still_resolved(site, GetUserId()))
 		return;
-	start_resolving(site);
+	start_resolving(site, GetUserId());
 	site->by_id = true;
 	wfml_resolve_id(id, site->user, &site->resolved);
 	finish_resolving(site);

@@ -65,12 +65,16 @@ typedef struct WfmlSite
 
 /* The call site's state; without a flinfo (DirectFunctionCall) one for this call. */
 extern WfmlSite *wfml_site(FunctionCallInfo fcinfo);
+/* One that is no function's, such as a trigger's; lives in context. */
+extern WfmlSite *wfml_site_create(MemoryContext context);
 
 /*
  * Make resolved and cached say what the name, or the id, means now to the
  * current user; WF002 when it is no model for this function.
  */
 extern void wfml_site_use_name(WfmlSite *site, text *reference);
+/* The same with the rights of another role, such as a table's owner. */
+extern void wfml_site_use_name_as(WfmlSite *site, text *reference, Oid user);
 extern void wfml_site_use_id(WfmlSite *site, int64 id);
 
 /*

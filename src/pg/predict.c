@@ -9,20 +9,16 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
 #include "utils/numeric.h"
 
-#include "pg/anomaly.h"
 #include "pg/callsite.h"
 #include "pg/compat.h"
+#include "pg/detail.h"
 #include "pg/kind.h"
 #include "pg/registry.h"
 
@@ -189,69 +185,15 @@ result_probability(FunctionCallInfo fcinfo, WfmlSite *site)
 	PG_RETURN_NULL();			/* not reached */
 }
 
-/* (value, lower, upper, label, confidence, model_version, source) */
-#define N_DETAIL 7
-
-static void
-detail_of_classes(const WfmlSite *site, Datum *values, bool *nulls)
-{
-	const double *p = site->cached->values;
-
-	if (n_classes(site) == 2)
-	{
-		values[0] = Float8GetDatum(p[1]);
-		nulls[0] = false;
-	}
-	values[3] = best_label(site);
-	values[4] = Float8GetDatum(p[wf_output_label(&site->cached->model->output, p)]);
-	nulls[3] = nulls[4] = false;
-}
-
-static void
-detail_of_number(const WfmlSite *site, Datum *values, bool *nulls)
-{
-	const WfModelHeader *header = site->cached->model->header;
-	double		value = site->cached->values[0];
-
-	values[0] = Float8GetDatum(value);
-	values[1] = Float8GetDatum(value + header->lower);
-	values[2] = Float8GetDatum(value + header->upper);
-	nulls[0] = false;
-	nulls[1] = isnan(header->lower);
-	nulls[2] = isnan(header->upper);
-	if (header->task == WF_ANOMALY)
-	{
-		values[3] = CStringGetTextDatum(wfml_anomaly_word(site->cached->model, value));
-		values[4] = Float8GetDatum(wfml_anomaly_confidence(site->cached->model, value));
-		nulls[3] = nulls[4] = false;
-	}
-}
-
 static Datum
 result_detail(FunctionCallInfo fcinfo, WfmlSite *site)
 {
-	Datum		values[N_DETAIL];
-	bool		nulls[N_DETAIL];
+	WfmlDetail	detail;
 
 	if (site->result == NULL)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(site->context);
-		TupleDesc	desc;
-
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != N_DETAIL)
-			elog(ERROR, "predict_detail() must return type wfml.prediction_detail");
-		site->result = BlessTupleDesc(desc);
-		MemoryContextSwitchTo(caller);
-	}
-	memset(nulls, true, sizeof(nulls));
-	if (n_classes(site) > 0)
-		detail_of_classes(site, values, nulls);
-	else
-		detail_of_number(site, values, nulls);
-	values[5] = Int32GetDatum(site->resolved.version);
-	values[6] = CStringGetTextDatum("function");
-	nulls[5] = nulls[6] = false;
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(site->result, values, nulls)));
+		site->result = wfml_detail_desc(fcinfo, site->context);
+	wfml_detail_fill(site->cached, site->resolved.version, "function", &detail);
+	PG_RETURN_DATUM(wfml_detail_row(site->result, &detail));
 }
 
 /* ---- the SQL functions ---- */

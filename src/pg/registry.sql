@@ -3,6 +3,7 @@
 -- what the reader may use.  The C code reads the first columns of registry,
 -- ml_model, ml_artifact and model_grant by number (tables.h).
 
+CREATE SEQUENCE wfml.registry_number_seq AS bigint;
 CREATE TABLE wfml.registry (
 	name text COLLATE "C" CONSTRAINT registry_pkey PRIMARY KEY,
 	owner regrole NOT NULL,
@@ -17,14 +18,20 @@ CREATE TABLE wfml.registry (
 	search_path text,
 	timezone text,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	number bigint NOT NULL DEFAULT pg_catalog.nextval('wfml.registry_number_seq') CONSTRAINT registry_number_key UNIQUE,
 	CHECK ((active_id IS NULL) = (active_version IS NULL))
 );
+ALTER SEQUENCE wfml.registry_number_seq OWNED BY wfml.registry.number;
 COMMENT ON TABLE wfml.registry IS 'one row for each model name; activating a version updates this row';
 COMMENT ON COLUMN wfml.registry.owner IS 'role that may change the model; an orphan, whose role is gone, serves superusers only';
 COMMENT ON COLUMN wfml.registry.active_id IS 'ml_model.id of the version that the bare name means';
 COMMENT ON COLUMN wfml.registry.last_version IS 'highest version number given out, also to versions dropped since';
 COMMENT ON COLUMN wfml.registry.search_path IS 'search_path of the last training, for retraining';
 COMMENT ON COLUMN wfml.registry.timezone IS 'TimeZone of the last training, for retraining';
+COMMENT ON COLUMN wfml.registry.fallback IS 'expression over the input that answers when the model cannot; set_fallback() checks and sets it';
+COMMENT ON COLUMN wfml.registry.log_input IS 'whether logged predictions keep their input, for drift';
+COMMENT ON COLUMN wfml.registry.traffic IS 'how split_traffic() divides logged predictions between two versions';
+COMMENT ON COLUMN wfml.registry.number IS 'the model''s identity: stays when it is renamed, and no later model of its name gets it';
 
 CREATE SEQUENCE wfml.ml_model_id_seq AS bigint;
 CREATE TABLE wfml.ml_model (
@@ -107,6 +114,7 @@ COMMENT ON TABLE wfml.evaluation IS 'scores that evaluate() found for a version 
 REVOKE ALL ON wfml.registry, wfml.ml_model, wfml.ml_artifact, wfml.model_grant, wfml.activation, wfml.evaluation FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('wfml.registry', '');
+SELECT pg_catalog.pg_extension_config_dump('wfml.registry_number_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wfml.ml_model', '');
 SELECT pg_catalog.pg_extension_config_dump('wfml.ml_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wfml.ml_artifact', '');
@@ -145,7 +153,7 @@ ALTER TABLE wfml.model_grant ENABLE ALWAYS TRIGGER registry_changed, ENABLE ALWA
 -- The rule of access.c in SQL.
 CREATE VIEW wfml.usable_model WITH (security_barrier) AS
 	SELECT r.name, r.owner, r.active_id, r.comment, r.keep_versions,
-		pg_catalog.pg_has_role(r.owner::oid, 'USAGE') AS is_owner
+		pg_catalog.pg_has_role(r.owner::oid, 'USAGE') AS is_owner, r.number
 	FROM wfml.registry r
 	WHERE pg_catalog.pg_has_role(r.owner::oid, 'USAGE')
 		OR (EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.oid = r.owner::oid)

@@ -14,6 +14,13 @@ int			wfml_max_training_memory = 1024 * 1024;
 int			wfml_max_model_size = 1024 * 1024;
 int			wfml_model_cache_size = 10;
 int			wfml_model_cache_memory = 256 * 1024;
+int			wfml_prediction_cache_entries = 10000;
+int			wfml_prediction_cache_ttl = 300;
+double		wfml_log_sample_rate = 1.0;
+int			wfml_rate_limit = 0;
+int			wfml_prediction_retention = 90 * 24 * 60;
+char	   *wfml_user_id = NULL;
+int			wfml_on_error = WFML_ON_ERROR_FALLBACK;
 
 /* Only the core's limit counts, which the hook sets. */
 static int	simd = WF_SIMD_AVX512_VBMI;
@@ -26,14 +33,20 @@ static const struct config_enum_entry simd_options[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry on_error_options[] = {
+	{"fallback", WFML_ON_ERROR_FALLBACK, false},
+	{"error", WFML_ON_ERROR_ERROR, false},
+	{NULL, 0, false}
+};
+
 static void
 assign_simd(int value, void *extra)
 {
 	wf_simd_limit((WfSimd) value);
 }
 
-void
-wfml_settings_define(void)
+static void
+define_limits(void)
 {
 	DefineCustomIntVariable("wfml.max_training_memory",
 							"Memory that one training may use.",
@@ -55,6 +68,53 @@ wfml_settings_define(void)
 							"The least recently used ones are closed first; a model in use always stays.",
 							&wfml_model_cache_memory, 256 * 1024, 1024, INT_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.prediction_cache_entries",
+							"Number of answers that a session keeps for predict_cached().",
+							"The least recently used ones go first.",
+							&wfml_prediction_cache_entries, 10000, 0, 10000000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.prediction_cache_ttl",
+							"How long predict_cached() may give the same answer again.",
+							"0 turns the prediction cache off.",
+							&wfml_prediction_cache_ttl, 300, 0, INT_MAX / 1000,
+							PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
+static void
+define_logging(void)
+{
+	DefineCustomRealVariable("wfml.log_sample_rate",
+							 "Share of the predictions of log_predict() and triggers that are logged.",
+							 NULL,
+							 &wfml_log_sample_rate, 1.0, 0.0, 1.0,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.rate_limit",
+							"Logged predictions that a role may make in a minute.",
+							"Over it log_predict() is an error, and triggers answer without logging. 0 turns it off.",
+							&wfml_rate_limit, 0, 0, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.prediction_retention",
+							"How long run_retraining() keeps logged predictions.",
+							"0 keeps them for ever.",
+							&wfml_prediction_retention, 90 * 24 * 60, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomStringVariable("wfml.user_id",
+							   "User of the application that predictions are made for.",
+							   "It is logged with each prediction, and the view wfml.predictions shows only this user's. Behind a transaction pooler use SET LOCAL.",
+							   &wfml_user_id, "",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("wfml.on_error",
+							 "What log_predict() and triggers do when a model cannot answer.",
+							 "\"fallback\" takes the model's rule, failing that no answer; \"error\" raises the error.",
+							 &wfml_on_error, WFML_ON_ERROR_FALLBACK, on_error_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+void
+wfml_settings_define(void)
+{
+	define_limits();
+	define_logging();
 	DefineCustomEnumVariable("wfml.simd",
 							 "Vector instructions that wfml may use.",
 							 "For tests: \"auto\" takes the best that the processor has, the others never more than they say. All give the same answers, to rounding.",
