@@ -20,6 +20,7 @@
 #include "pg/publish.h"
 #include "pg/registry.h"
 #include "pg/tables.h"
+#include "pg/traffic.h"
 #include "pg/usage.h"
 
 PG_FUNCTION_INFO_V1(wfml_activate);
@@ -140,6 +141,7 @@ wfml_rollback(PG_FUNCTION_ARGS)
 	values[2] = wfml_result(0, 2, &isnull);
 	wfml_execute(undo_query, 2, types, values, NULL);
 	wfml_execute(return_query, 3, types, values, NULL);
+	wfml_traffic_end(name, 0);
 	wfml_write_end(&writer);
 	PG_RETURN_INT32(DatumGetInt32(values[2]));
 }
@@ -162,6 +164,7 @@ wfml_retire(PG_FUNCTION_ARGS)
 				 errmsg("cannot retire version %d of model \"%s\" because it is active", number, name),
 				 errhint("Activate another version first.")));
 	wfml_refuse_used_version("retire", name, number, version.id);
+	wfml_traffic_end(name, number);
 	set_status(version.id, "retired");
 	wfml_write_end(&writer);
 	PG_RETURN_VOID();
@@ -188,6 +191,7 @@ drop_version(const char *name, int32 number, const WfmlLocked *locked)
 		wfml_execute("UPDATE wfml.registry SET active_id = NULL, active_version = NULL WHERE name = $2",
 					 2, types, values, NULL);
 	}
+	wfml_traffic_end(name, number);
 	wfml_execute("DELETE FROM wfml.ml_model WHERE id = $1", 1, types, values, NULL);
 }
 

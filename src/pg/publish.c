@@ -22,6 +22,7 @@
 #include "pg/publish.h"
 #include "pg/settings.h"
 #include "pg/tables.h"
+#include "pg/traffic.h"
 
 #define CHUNK_BYTES (4 * 1024 * 1024)
 
@@ -83,6 +84,7 @@ wfml_set_active(const char *name, int64 id, int32 version, Oid user)
 	values[3] = NameGetDatum(&by);
 	wfml_execute("UPDATE wfml.registry SET active_id = $2, active_version = $3 WHERE name = $1", 3, types, values, NULL);
 	wfml_execute("INSERT INTO wfml.activation (model, id, by) VALUES ($1, $2, $4)", 4, types, values, NULL);
+	wfml_traffic_end(name, 0);
 }
 
 /* The row of the name, made when it is new, locked either way. */
