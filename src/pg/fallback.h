@@ -32,4 +32,7 @@ extern WfmlFallback *wfml_fallback_prepare(MemoryContext context, const char *ex
 extern bool wfml_fallback_evaluate(WfmlFallback *fallback, WfmlInput kind, Datum input,
 								   WfmlDetail *detail, const char **error);
 
+/* ERROR when the expression cannot be evaluated over such rows; type: of a table, or RECORDOID. */
+extern void wfml_fallback_check(const char *expression, TupleDesc desc, Oid type);
+
 #endif							/* WFML_FALLBACK_H */

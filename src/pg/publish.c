@@ -87,9 +87,8 @@ wfml_set_active(const char *name, int64 id, int32 version, Oid user)
 	wfml_traffic_end(name, 0);
 }
 
-/* The row of the name, made when it is new, locked either way. */
-static void
-lock_or_create(const char *name, Oid user, WfmlLocked *locked)
+void
+wfml_lock_or_create_model(const char *name, Oid user, WfmlLocked *locked)
 {
 	Oid			types[] = {TEXTOID, OIDOID};
 	Datum		values[] = {CStringGetTextDatum(name), ObjectIdGetDatum(user)};
@@ -239,7 +238,7 @@ wfml_publish(WfmlPublication *p)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("model \"%s\" has %zu MB, more than wfml.max_model_size", p->name, p->artifact_bytes >> 20)));
 	wfml_write_begin(&writer, "wfml.train()");
-	lock_or_create(p->name, writer.user, &locked);
+	wfml_lock_or_create_model(p->name, writer.user, &locked);
 	take_version(p, search_path, timezone, &locked);
 	insert_version(p);
 	insert_chunks(p);

@@ -27,6 +27,9 @@ typedef struct WfmlLocked
  */
 extern bool wfml_lock_model(const char *name, Oid user, WfmlLocked *locked);
 
+/* The same for a name that may be new: its row is made, for the user. */
+extern void wfml_lock_or_create_model(const char *name, Oid user, WfmlLocked *locked);
+
 /* Make a version the active one and remember that it was; the row is locked. */
 extern void wfml_set_active(const char *name, int64 id, int32 version, Oid user);
 
