@@ -37,6 +37,15 @@ extern void wfml_init_materialized_srf(FunctionCallInfo fcinfo);
 	((void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false))
 #endif
 
+/* 16: whether only summarizing indexes need an entry. */
+#if PG_VERSION_NUM >= 160000
+#define wfml_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
+#else
+#define wfml_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
+#endif
+
 /* 18: name and version in the module's magic block. */
 #if PG_VERSION_NUM >= 180000
 #define WFML_MODULE_MAGIC(VERSION) PG_MODULE_MAGIC_EXT(.name = "wfml", .version = VERSION)

@@ -29,4 +29,10 @@ typedef enum WfmlCounter
 /* Add n for a version (0: none known); cheap enough for every row. */
 extern void wfml_count(int64 model_id, WfmlCounter counter, uint64 n);
 
+/*
+ * Count one more for a role in this minute, over all sessions; false: that
+ * would be more than limit.
+ */
+extern bool wfml_rate_allows(Oid role, int limit);
+
 #endif							/* WFML_COUNTERS_H */

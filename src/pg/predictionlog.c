@@ -1,0 +1,374 @@
+/*-------------------------------------------------------------------------
+ * predictionlog.c
+ *	  Rows of wfml.prediction.
+ *
+ * A row is formed and inserted as the executor would, but for the plan: heap,
+ * then indexes.  Indexes that a DBA adds are served too; those that are more
+ * than a b-tree over columns go the executor's own way.
+ *-------------------------------------------------------------------------
+ */
+#include "pg/compat.h"
+
+#include <math.h>
+#include <unistd.h>
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
+#include "commands/sequence.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "core/rng.h"
+#include "pg/counters.h"
+#include "pg/predictionlog.h"
+#include "pg/settings.h"
+#include "pg/tables.h"
+
+/* Columns of wfml.prediction as prediction.sql declares them, from 0. */
+typedef enum Column
+{
+	COL_ID, COL_MODEL_NUMBER, COL_MODEL_ID, COL_MODEL, COL_VERSION, COL_MADE_AT, COL_MADE_BY,
+	COL_USER_ID, COL_ENTITY, COL_VALUE, COL_LOWER, COL_UPPER, COL_LABEL, COL_CONFIDENCE, COL_SOURCE,
+	COL_SHADOW, COL_LATENCY_US, COL_ACTUAL, COL_ACTUAL_AT, COL_ERROR, COL_INPUT,
+	N_COLUMNS
+} Column;
+
+/* More than this many, or any unusual index: the executor's way. */
+#define MAX_INDEXES 16
+/* Columns that somebody added stay NULL. */
+#define MAX_COLUMNS 64
+
+typedef struct LogRow
+{
+	Datum		values[MAX_COLUMNS];
+	bool		nulls[MAX_COLUMNS];
+} LogRow;
+
+/* ---- where ---- */
+
+typedef struct LogTable
+{
+	uint64		generation;
+	Oid			table;
+	Oid			sequence;
+} LogTable;
+
+static Oid
+find_relation(const char *name)
+{
+	Oid			found = get_relname_relid(name, wfml_tables()->schema);
+
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"wfml.%s\" does not exist", name),
+				 errhint("Update the extension with ALTER EXTENSION wfml UPDATE.")));
+	return found;
+}
+
+/* A dropped extension changes the registry, too, so its generation tells. */
+static const LogTable *
+log_table(void)
+{
+	static LogTable t;
+	uint64		generation = wfml_generation();
+
+	if (t.generation != generation)
+	{
+		t.table = find_relation("prediction");
+		t.sequence = find_relation("prediction_id_seq");
+		t.generation = generation;
+	}
+	return &t;
+}
+
+/* ---- the version's row must stay ---- */
+
+/*
+ * Versions whose ml_model row this transaction holds.  A lock ends with the
+ * subtransaction that took it, so any rollback empties the list.
+ */
+static struct
+{
+	int			n;
+	int			next;
+	int64		ids[8];
+} held;
+
+static void
+transaction_ended(XactEvent event, void *arg)
+{
+	held.n = 0;
+}
+
+static void
+subtransaction_ended(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		held.n = 0;
+}
+
+static void
+remember(int64 id)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(transaction_ended, NULL);
+		RegisterSubXactCallback(subtransaction_ended, NULL);
+		registered = true;
+	}
+	held.ids[held.next] = id;
+	held.next = (held.next + 1) % lengthof(held.ids);
+	held.n = Min(held.n + 1, (int) lengthof(held.ids));
+}
+
+/*
+ * Lock the version's row as a foreign key does, waiting for who drops it.
+ * False: it is gone, or this very transaction is about to drop it.
+ */
+static bool
+hold_version(int64 id)
+{
+	const WfmlTables *t = wfml_tables();
+	Relation	versions;
+	WfmlScan	scan;
+	bool		held_now = false;
+
+	for (int i = 0; i < held.n; i++)
+		if (held.ids[i] == id)
+			return true;
+	versions = table_open(t->ml_model, RowShareLock);
+	wfml_scan_id(&scan, t->ml_model, t->ml_model_pkey, Anum_ml_model_id, id);
+	if (HeapTupleIsValid(scan.tuple))
+	{
+		ItemPointerData tid = scan.tuple->t_self;
+		TupleTableSlot *slot = table_slot_create(versions, NULL);
+		TM_FailureData failure;
+
+		held_now = table_tuple_lock(versions, &tid, GetActiveSnapshot(), slot, GetCurrentCommandId(false),
+									LockTupleKeyShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+									&failure) == TM_Ok;
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	wfml_scan_done(&scan);
+	table_close(versions, NoLock);
+	if (held_now)
+		remember(id);
+	return held_now;
+}
+
+/* ---- the row ---- */
+
+static void
+set(LogRow *row, Column column, Datum value)
+{
+	row->values[column] = value;
+	row->nulls[column] = false;
+}
+
+static void
+set_number(LogRow *row, Column column, double value)
+{
+	if (!isnan(value))
+		set(row, column, Float8GetDatum(value));
+}
+
+static void
+fill_detail(LogRow *row, const WfmlDetail *detail)
+{
+	set_number(row, COL_VALUE, detail->value);
+	set_number(row, COL_LOWER, detail->lower);
+	set_number(row, COL_UPPER, detail->upper);
+	set_number(row, COL_CONFIDENCE, detail->confidence);
+	if (detail->label)
+		set(row, COL_LABEL, detail->label);
+	if (detail->version != 0)
+		set(row, COL_VERSION, Int32GetDatum(detail->version));
+}
+
+static void
+fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
+{
+	memset(row->nulls, true, sizeof(row->nulls));
+	if (entry->detail)
+		fill_detail(row, entry->detail);
+	if (entry->model_id != 0 && hold_version(entry->model_id))
+		set(row, COL_MODEL_ID, Int64GetDatum(entry->model_id));
+	set(row, COL_ID, Int64GetDatum(nextval_internal(sequence, false)));
+	set(row, COL_MODEL_NUMBER, Int64GetDatum(entry->model_number));
+	set(row, COL_MODEL, CStringGetTextDatum(entry->model));
+	set(row, COL_MADE_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+	set(row, COL_MADE_BY, ObjectIdGetDatum(entry->made_by));
+	if (wfml_user_id && wfml_user_id[0] != '\0')
+		set(row, COL_USER_ID, CStringGetTextDatum(wfml_user_id));
+	if (entry->entity)
+		set(row, COL_ENTITY, PointerGetDatum(PG_DETOAST_DATUM_PACKED(entry->entity)));
+	set(row, COL_SOURCE, CStringGetTextDatum(entry->source ? entry->source : entry->detail->source));
+	set(row, COL_SHADOW, BoolGetDatum(entry->shadow));
+	if (entry->latency_us >= 0)
+		set(row, COL_LATENCY_US, Int32GetDatum(entry->latency_us));
+	if (entry->error)
+		set(row, COL_ERROR, CStringGetTextDatum(entry->error));
+	if (entry->input)
+		set(row, COL_INPUT, PointerGetDatum(entry->input));
+}
+
+/* ---- inserting ---- */
+
+/* A b-tree over columns alone, checked at once. */
+static bool
+is_plain(Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indimmediate &&
+		!index->rd_index->indisexclusion && index->rd_index->indisready &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+}
+
+static void
+insert_entry(Relation table, Relation index, const LogRow *row, ItemPointer tid)
+{
+	static IndexInfo plain = {.type = T_IndexInfo};
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	for (int k = 0; k < index->rd_index->indnatts; k++)
+	{
+		int			column = index->rd_index->indkey.values[k] - 1;
+
+		values[k] = row->values[column];
+		nulls[k] = row->nulls[column];
+	}
+	index_insert(index, values, nulls, tid, table,
+				 index->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, &plain);
+}
+
+/* Any table and index, by the executor. */
+static void
+insert_by_executor(Relation table, const LogRow *row)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	int			n = RelationGetDescr(table)->natts;
+
+	InitResultRelInfo(target, table, 1, NULL, 0);
+	ExecOpenIndices(target, false);
+	memcpy(slot->tts_values, row->values, sizeof(Datum) * n);
+	memcpy(slot->tts_isnull, row->nulls, sizeof(bool) * n);
+	ExecStoreVirtualTuple(slot);
+	table_tuple_insert(table, slot, GetCurrentCommandId(true), 0, NULL);
+	if (target->ri_NumIndices > 0)
+		list_free(wfml_insert_index_tuples(target, slot, estate));
+	ExecCloseIndices(target);
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
+}
+
+static void
+insert_row(Relation table, LogRow *row)
+{
+	List	   *oids = RelationGetIndexList(table);
+	Relation	indexes[MAX_INDEXES];
+	int			n = 0;
+	bool		plain = table->rd_tableam == GetHeapamTableAmRoutine() && list_length(oids) <= MAX_INDEXES;
+	ListCell   *cell;
+
+	if (plain)
+		foreach(cell, oids)
+		{
+			indexes[n] = index_open(lfirst_oid(cell), RowExclusiveLock);
+			plain = plain && is_plain(indexes[n]);
+			n++;
+		}
+	if (plain)
+	{
+		HeapTuple	tuple = heap_form_tuple(RelationGetDescr(table), row->values, row->nulls);
+
+		simple_heap_insert(table, tuple);
+		for (int i = 0; i < n; i++)
+			insert_entry(table, indexes[i], row, &tuple->t_self);
+	}
+	else
+		insert_by_executor(table, row);
+	while (n > 0)
+		index_close(indexes[--n], RowExclusiveLock);
+}
+
+static void
+write_row(const WfmlLogEntry *entry)
+{
+	static MemoryContext context = NULL;
+	const LogTable *t = log_table();
+	MemoryContext caller;
+	Relation	table;
+	LogRow		row;
+
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "wfml log row", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(context);
+	caller = MemoryContextSwitchTo(context);
+	fill_row(&row, entry, t->sequence);
+	table = table_open(t->table, RowExclusiveLock);
+	if (RelationGetDescr(table)->natts < N_COLUMNS || RelationGetDescr(table)->natts > MAX_COLUMNS)
+		elog(ERROR, "wfml.prediction has %d columns", RelationGetDescr(table)->natts);
+	insert_row(table, &row);
+	table_close(table, NoLock);
+	MemoryContextSwitchTo(caller);
+}
+
+/* ---- whether ---- */
+
+/* The other answer of a split in shadow mode goes with the first. */
+static bool
+is_sampled(bool shadow)
+{
+	static uint64 drawn = 0;
+	static uint64 seed = 0;
+	static bool sampled = true;
+
+	if (shadow)
+		return sampled;
+	if (seed == 0)
+		seed = wf_rng((uint64) MyProcPid, (uint64) GetCurrentTimestamp()) | 1;
+	sampled = wfml_log_sample_rate >= 1.0 || wf_rng_unit(wf_rng(seed, drawn++)) < wfml_log_sample_rate;
+	return sampled;
+}
+
+static WfmlLogged
+whether(const WfmlLogEntry *entry)
+{
+	if (XactReadOnly || RecoveryInProgress())
+		return WFML_LOG_READ_ONLY;
+	if (!is_sampled(entry->shadow))
+		return WFML_LOG_SAMPLED;
+	if (wfml_rate_limit > 0 && !entry->shadow && !wfml_rate_allows(entry->made_by, wfml_rate_limit))
+		return WFML_LOG_LIMITED;
+	return WFML_LOGGED;
+}
+
+WfmlLogged
+wfml_log_prediction(const WfmlLogEntry *entry)
+{
+	WfmlLogged	logged = whether(entry);
+
+	if (logged == WFML_LOGGED)
+		write_row(entry);
+	wfml_count(entry->model_id, logged == WFML_LOGGED ? WFML_COUNT_LOGGED : WFML_COUNT_NOT_LOGGED, 1);
+	return logged;
+}
