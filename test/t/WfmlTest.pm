@@ -9,7 +9,7 @@ use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(start_node load_jobs model_digest prediction_digest count_leftovers train_other_kinds other_kinds_digest);
+our @EXPORT = qw(start_node load_jobs model_digest prediction_digest count_leftovers train_other_kinds other_kinds_digest registry_faults);
 
 my $data = dirname(__FILE__) . '/../data';
 
@@ -100,6 +100,39 @@ sub count_leftovers
 SELECT (SELECT count(*) FROM wfml.ml_model) + (SELECT count(*) FROM wfml.ml_artifact) +
        (SELECT count(*) FROM wfml.registry) + (SELECT count(*) FROM wfml.training_progress) +
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker')});
+}
+
+# What is not as it must be in the tables of wfml, whatever died while writing
+# them: empty when all is well.
+sub registry_faults
+{
+	my ($node, $db) = @_;
+
+	return $node->safe_psql($db // 'postgres', q{
+SELECT 'bytes of ' || m.name || '@' || m.version || ' are not what was stored' FROM wfml.ml_model m
+WHERE (SELECT sum(octet_length(bytes)) FROM wfml.ml_artifact a WHERE a.model_id = m.id) IS DISTINCT FROM m.artifact_bytes
+	OR (SELECT sha256(string_agg(bytes, ''::bytea ORDER BY seq)) FROM wfml.ml_artifact a WHERE a.model_id = m.id) IS DISTINCT FROM m.artifact_sha256
+UNION ALL SELECT 'bytes without a version: ' || model_id FROM wfml.ml_artifact a WHERE NOT EXISTS (SELECT FROM wfml.ml_model m WHERE m.id = a.model_id)
+UNION ALL SELECT 'chunks of ' || model_id || ' are not numbered' FROM wfml.ml_artifact GROUP BY model_id HAVING max(seq) <> count(*) - 1
+UNION ALL SELECT 'active version of ' || r.name || ' is another''s' FROM wfml.registry r
+	WHERE active_id IS NOT NULL AND NOT EXISTS (SELECT FROM wfml.ml_model m WHERE m.id = r.active_id AND m.name = r.name AND m.version = r.active_version)
+UNION ALL SELECT 'last version of ' || r.name FROM wfml.registry r WHERE last_version < (SELECT max(version) FROM wfml.ml_model m WHERE m.name = r.name)
+UNION ALL SELECT 'version without a model: ' || name FROM wfml.ml_model m WHERE NOT EXISTS (SELECT FROM wfml.registry r WHERE r.name = m.name)
+UNION ALL SELECT 'prediction ' || id || ' of a version that is not there' FROM wfml.prediction p
+	WHERE model_id IS NOT NULL AND NOT EXISTS (SELECT FROM wfml.ml_model m WHERE m.id = p.model_id)
+UNION ALL SELECT 'evaluation ' || seq || ' of a version that is not there' FROM wfml.evaluation e
+	WHERE model_id IS NOT NULL AND NOT EXISTS (SELECT FROM wfml.ml_model m WHERE m.id = e.model_id)
+UNION ALL SELECT t || ' of a model that is not there' FROM (SELECT 'grant', model FROM wfml.model_grant UNION ALL SELECT 'activation', model FROM wfml.activation
+	UNION ALL SELECT 'attachment', model FROM wfml.attachment UNION ALL SELECT 'policy', model FROM wfml.retrain_policy) x (t, model)
+	WHERE NOT EXISTS (SELECT FROM wfml.registry r WHERE r.name = x.model)
+UNION ALL SELECT 'the next ' || t || ' has a number that is taken' FROM (
+		SELECT 'model', (SELECT max(number) FROM wfml.registry), last_value, is_called FROM wfml.registry_number_seq
+		UNION ALL SELECT 'version', (SELECT max(id) FROM wfml.ml_model), last_value, is_called FROM wfml.ml_model_id_seq
+		UNION ALL SELECT 'activation', (SELECT max(seq) FROM wfml.activation), last_value, is_called FROM wfml.activation_seq_seq
+		UNION ALL SELECT 'evaluation', (SELECT max(seq) FROM wfml.evaluation), last_value, is_called FROM wfml.evaluation_seq_seq
+		UNION ALL SELECT 'prediction', (SELECT max(id) FROM wfml.prediction), last_value, is_called FROM wfml.prediction_id_seq
+		UNION ALL SELECT 'job', (SELECT max(id) FROM wfml.job_run), last_value, is_called FROM wfml.job_run_id_seq) x (t, taken, last_value, is_called)
+	WHERE taken > last_value OR taken = last_value AND NOT is_called});
 }
 
 1;
