@@ -32,7 +32,9 @@
 
 #include "pg/cache.h"
 #include "pg/compat.h"
+#include "pg/counters.h"
 #include "pg/pghost.h"
+#include "pg/predcache.h"
 #include "pg/registry.h"
 #include "pg/settings.h"
 #include "pg/tables.h"
@@ -287,12 +289,15 @@ load(int64 id)
 	shown->zone = wfml_model_zone(shown->model);
 	shown->x = palloc0(sizeof(float) * (shown->model->header->n_features + 1));
 	shown->values = palloc0(sizeof(double) * wf_model_n_values(shown->model));
+	shown->reuse = palloc0(sizeof(WfmlReuse));
+	memcpy(&shown->fingerprint, entry->sha256, sizeof(shown->fingerprint));
 	make_labels(shown);
 	MemoryContextSetIdentifier(context, name);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(caller);
 	entry->bytes = MemoryContextMemAllocated(context, true);
 	entry->loaded_at = GetCurrentTimestamp();
+	wfml_count(id, WFML_COUNT_MODEL_LOADS, 1);
 	return entry;
 }
 
@@ -495,13 +500,14 @@ wfml_cache_stats(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* cache_clear() → number of models that left this session's cache */
+/* cache_clear() → number of models that left this session's cache; answers go too */
 Datum
 wfml_cache_clear(PG_FUNCTION_ARGS)
 {
 	dlist_mutable_iter iter;
 	int			n = 0;
 
+	(void) wfml_predcache_clear();
 	dlist_foreach_modify(iter, &lru)
 	{
 		forget(dlist_container(Entry, lru, iter.cur));

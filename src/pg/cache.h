@@ -16,6 +16,17 @@
 #include "core/model.h"
 #include "pg/input.h"
 
+/* Kept by predcache.c for each model; all zeros at first. */
+typedef struct WfmlReuse
+{
+	double		predict_ns;		/* one prediction, from n_timed of them */
+	uint32		n_timed;
+	uint32		untimed;		/* predictions since then */
+	uint32		lookups;		/* in the running trial, and how many were found */
+	uint32		found;
+	uint32		pause;			/* predictions until the next trial */
+} WfmlReuse;
+
 typedef struct WfmlCached
 {
 	int64		id;
@@ -27,6 +38,10 @@ typedef struct WfmlCached
 	/* room for one row: model->header->n_features floats, wf_model_n_values() doubles */
 	float	   *x;
 	double	   *values;
+	/* with the id, which bytes these are, also after ids were given anew */
+	uint64		fingerprint;
+	/* what predicting costs and whether answers recur (predcache.c) */
+	WfmlReuse  *reuse;
 } WfmlCached;
 
 /*
