@@ -48,7 +48,8 @@ typedef enum WfValidation
 	WF_VALIDATE_HOLDOUT,
 	WF_VALIDATE_CV,
 	WF_VALIDATE_TIME,
-	WF_VALIDATE_GROUP
+	WF_VALIDATE_GROUP,
+	WF_VALIDATE_FRESH			/* no word of a user: the rows that are marked judge (WfJudges) */
 } WfValidation;
 
 #define WF_MAX_CLASSES 1000

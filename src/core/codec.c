@@ -272,6 +272,8 @@ wf_model_write(WfHost *host, const WfModelParts *parts, WfBytes *out)
 		put_section(&w, "CWGT", parts->class_weight, w.header.n_classes * sizeof(double));
 	if (parts->ids)
 		put_section(&w, "IDS0", parts->ids->data, parts->ids->length);
+	if (parts->seen)
+		put_section(&w, "SEEN", parts->seen->data, parts->seen->length);
 	put_section(&w, algorithm->section, parts->fitted->section.data, parts->fitted->section.length);
 	end(&w);
 

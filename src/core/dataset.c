@@ -112,10 +112,14 @@ static void
 fill_extras(WfHost *host, WfFrame *frame, const uint32_t *rank, WfDataset *data,
 			const uint16_t *class_of_code, const double *class_weight)
 {
+	const uint32_t *mark = wf_frame_marks(frame);
+
 	if (wf_frame_has_group(frame))
 		data->group = wf_alloc(host, data->n, sizeof(uint64_t));
 	if (wf_frame_has_time(frame))
 		data->time = wf_alloc(host, data->n, sizeof(double));
+	if (mark)
+		data->mark = wf_alloc(host, data->n, sizeof(uint32_t));
 	for (uint32_t row = 0; row < data->n; row++)
 	{
 		uint32_t	id = rank[row];
@@ -135,6 +139,8 @@ fill_extras(WfHost *host, WfFrame *frame, const uint32_t *rank, WfDataset *data,
 			data->group[id] = wf_frame_group(frame, row);
 		if (data->time)
 			data->time[id] = wf_frame_time(frame, row);
+		if (mark)
+			data->mark[id] = mark[row];
 		if ((row & (CHECK_EVERY - 1)) == 0)
 			host->check(host);
 	}
@@ -381,6 +387,7 @@ wf_dataset_free(WfTeam *team, WfDataset *data)
 	wf_team_free(team, data->n_bins);
 	wf_release(team->host, data->group);
 	wf_release(team->host, data->time);
+	wf_release(team->host, data->mark);
 	wf_release(team->host, data);
 }
 

@@ -48,6 +48,7 @@ typedef struct WfDataset
 	/* by row id, on rank 0 only and NULL when the frame has none */
 	uint64_t   *group;
 	double	   *time;
+	uint32_t   *mark;
 
 	/* by feature */
 	uint16_t   *n_bins;			/* without the missing bin; 1..255 */

@@ -14,6 +14,7 @@
 
 #include "core/calibrate.h"
 #include "core/fitting.h"
+#include "core/seen.h"
 #include "core/validate.h"
 
 /* What rank 0 tells the others before the data set is built. */
@@ -227,6 +228,8 @@ split_name(WfValidation v)
 			return "time";
 		case WF_VALIDATE_GROUP:
 			return "group";
+		case WF_VALIDATE_FRESH:
+			return "fresh";
 		default:
 			return "none";
 	}
@@ -366,7 +369,11 @@ validate(WfFit *fit, WfFitted *first, double **permutation)
 			wf_bytes_free(&fitted.section);
 	}
 	if (fit->team->rank == 0)
+	{
 		wf_fit_scores(fit, rules, split_name(fit->spec->validation));
+		if (fit->input->judges)
+			wf_fit_judge(fit, &rules[0], fit->input->judges);
+	}
 	rounds[0] = median_rounds(rounds, fit->n_folds);
 	wf_team_broadcast(fit->team, &rounds[0], sizeof(int));
 	return rounds[0];
@@ -489,6 +496,7 @@ write_model(WfFit *fit, const WfFitted *fitted, const double *permutation)
 	parts.training_rows = fit->data->n;
 	parts.importance = importance;
 	parts.ids = write_groups(host, schema, &ids) ? &ids : NULL;
+	parts.seen = &fit->seen;
 	parts.histograms = fit->data->layout == WF_LAYOUT_BINS ? wf_fit_histograms(fit) : NULL;
 	if (fit->n_folds == 0 && fitted->n_oob > 0)
 		wf_fit_oob_scores(fit, fitted, &rule);
@@ -523,6 +531,7 @@ build(WfFit *fit)
 		header.n_classes = fit->spec->task == WF_CLASSIFICATION ? input->schema->n_classes : 0;
 		fit->class_weight = class_weights(host, fit->spec, input);
 		set_monotone(host, fit->spec, input->schema);
+		wf_seen_of_frame(host, input->schema, input->frame, input->class_of_code, &fit->seen);
 	}
 	wf_team_broadcast(fit->team, &header, sizeof(header));
 	fit->n_classes = header.n_classes;

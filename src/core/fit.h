@@ -15,6 +15,27 @@
 #include "core/model.h"
 #include "core/schema.h"
 
+/*
+ * Rows that judge between two models (challenge.h): held out under
+ * WF_VALIDATE_FRESH.  A row's mark in the frame is 1 + its place in these
+ * arrays, 0 for a row that does not judge.
+ */
+typedef struct WfJudges
+{
+	size_t		n;
+	double	   *weight;			/* of the row */
+	double	   *champion;		/* loss of the model in use */
+	double	   *challenger;		/* filled by wf_fit(): loss of the model trained without these rows */
+	uint32_t   *order;			/* filled by wf_fit(): places in canonical order */
+} WfJudges;
+
+/*
+ * Loss of finished outputs: of class label -log p, p not below WF_P_MIN, so
+ * that one row cannot decide everything; the square of the error when label is
+ * negative.
+ */
+double		wf_row_loss(const double *out, int label, double target);
+
 /* What only the leader has. */
 typedef struct WfFitInput
 {
@@ -22,6 +43,7 @@ typedef struct WfFitInput
 	WfFrame    *frame;
 	const uint16_t *class_of_code;	/* label dictionary code → class */
 	size_t		size_limit;		/* wfml.max_model_size */
+	WfJudges   *judges;			/* WF_VALIDATE_FRESH; else NULL */
 } WfFitInput;
 
 typedef struct WfScore
@@ -34,7 +56,7 @@ typedef struct WfScore
 	const char *metric;
 	double		value;
 	double		baseline;		/* of the trivial model: majority class or mean */
-	const char *split;			/* "holdout", "cv", "time", "group", "oob"; "inner": only to choose; "training" */
+	const char *split;			/* "holdout", "cv", "time", "group", "fresh", "oob"; "inner": only to choose; "training" */
 } WfScore;
 
 #define WF_MAX_SCORES 128

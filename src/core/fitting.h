@@ -27,6 +27,7 @@ typedef struct WfFit
 	const WfFitInput *input;
 	WfFitResult *result;
 	const double *class_weight; /* n_classes, or NULL */
+	WfBytes		seen;			/* filter of the rows */
 	WfLink		link;
 } WfFit;
 
@@ -56,6 +57,8 @@ wf_fit_record(const WfFit *fit, size_t position, uint32_t *id)
 void		wf_fit_scores(WfFit *fit, const WfOutputRule *rule_of_fold, const char *split);
 /* The same for out-of-bag rows of the final fit. */
 void		wf_fit_oob_scores(WfFit *fit, const WfFitted *fitted, const WfOutputRule *rule);
+/* Losses of the judges by the model trained without them; rank 0. */
+void		wf_fit_judge(WfFit *fit, const WfOutputRule *rule, WfJudges *judges);
 /* Calibration by the rows given (ids, raw outputs); rank 0. */
 void		wf_fit_calibrate(WfFit *fit, const uint32_t *ids, const double *raw, size_t n,
 							 WfOutputRule *rule);

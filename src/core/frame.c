@@ -287,6 +287,18 @@ wf_frame_time(const WfFrame *frame, uint64_t row)
 	return frame->with_time ? frame->chunks[row >> WF_CHUNK_SHIFT].time[row & WF_CHUNK_MASK] : 0.0;
 }
 
+void
+wf_frame_set_marks(WfFrame *frame, const uint32_t *mark)
+{
+	frame->mark = mark;
+}
+
+const uint32_t *
+wf_frame_marks(const WfFrame *frame)
+{
+	return frame->mark;
+}
+
 uint64_t
 wf_frame_hash(const WfFrame *frame, uint64_t row)
 {

@@ -111,6 +111,12 @@ double		wf_frame_time(const WfFrame *frame, uint64_t row);
 bool		wf_frame_has_weight(const WfFrame *frame);
 bool		wf_frame_has_group(const WfFrame *frame);
 bool		wf_frame_has_time(const WfFrame *frame);
+/*
+ * A mark for each row (n_rows of them, kept by the caller while the frame is
+ * used), handed on to the data set; it is no part of the row's hash.
+ */
+void		wf_frame_set_marks(WfFrame *frame, const uint32_t *mark);
+const uint32_t *wf_frame_marks(const WfFrame *frame);
 /* Upper 64 bits of the row's hash. */
 uint64_t	wf_frame_hash(const WfFrame *frame, uint64_t row);
 

@@ -89,6 +89,7 @@ struct WfFrame
 	bool		with_weight;
 	bool		with_group;
 	bool		with_time;
+	const uint32_t *mark;		/* by row, the caller's; NULL: none */
 
 	WfCellBlock *blocks;
 	uint32_t	n_blocks;

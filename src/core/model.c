@@ -431,6 +431,9 @@ wf_model_open(WfHost *host, const void *bytes, size_t length)
 		read_schema(&r);
 		read_extras(&r);
 	}
+	section = wf_model_section(m, "SEEN", &section_length);
+	if (section)
+		wf_seen_open(host, section, section_length, &m->seen);
 	algorithm = wf_algorithm_find(m->header->algorithm);
 	if (algorithm < 0)
 		host->fail(host, WF_E_UNSUPPORTED, "Update the extension.",

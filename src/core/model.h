@@ -44,7 +44,7 @@
  *	"HIST"  drift histograms: uint32[12 × features], see WfHistogram
  *	"CWGT"  double[classes]: class weights of training (absent: none)
  *	"ZONE"  name of the training time zone
- *	"SEEN"  filter of the training rows' hashes (absent when too small to matter)
+ *	"SEEN"  filter of the training rows' hashes (seen.h); models of 0.1.0 have none
  *	"IDS0" "IDS1"  tables of ids (idmap.h): users and items, events, groups
  *	and the algorithm's own ("TREE", "LINR").
  *
@@ -59,6 +59,7 @@
 #include "core/host.h"
 #include "core/output.h"
 #include "core/schema.h"
+#include "core/seen.h"
 
 #define WF_MODEL_MAGIC "WFMODEL\n"
 #define WF_MODEL_FORMAT 1
@@ -166,6 +167,7 @@ typedef struct WfModel
 	const char *strings;
 	const WfImportance *importance; /* NULL when absent */
 	WfIdMap		ids[WF_MAX_IDMAPS]; /* n is 0 when absent */
+	WfSeen		seen;			/* n_blocks is 0 when absent */
 	WfOutputRule output;		/* link, class weights (section CWGT), calibration */
 	WfShape		shape;
 	void	   *opened;			/* the algorithm's run-time form */
@@ -190,6 +192,7 @@ typedef struct WfModelParts
 	const WfImportance *importance; /* by column that is kept, in order; NULL: none */
 	const uint32_t *histograms; /* 12 × features or NULL */
 	const WfBytes *ids;			/* section "IDS0", or NULL */
+	const WfBytes *seen;		/* section "SEEN", or NULL */
 } WfModelParts;
 
 void		wf_model_write(WfHost *host, const WfModelParts *parts, WfBytes *out);

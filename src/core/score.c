@@ -302,6 +302,44 @@ wf_fit_scores(WfFit *fit, const WfOutputRule *rules, const char *split)
 	report(fit, &s, split);
 }
 
+double
+wf_row_loss(const double *out, int label, double target)
+{
+	double		p;
+
+	if (label < 0)
+		return (target - out[0]) * (target - out[0]);
+	p = out[label];
+	return -wf_log(p < WF_P_MIN ? WF_P_MIN : p > 1 ? 1 : p);
+}
+
+void
+wf_fit_judge(WfFit *fit, const WfOutputRule *rule, WfJudges *judges)
+{
+	WfHost	   *host = fit->team->host;
+	const WfDataset *data = fit->data;
+	size_t		n;
+	uint32_t   *rows = wf_fit_validation_rows(fit, -1, &n);
+	double	   *out = wf_alloc(host, fit->n_classes ? (size_t) fit->n_classes : 1, sizeof(double));
+	bool		crossed = cross_fits(fit, rule);
+	WfOutputRule half[2] = {*rule, *rule};
+
+	if (crossed)
+		cross_fit(fit, rows, n, half);
+	for (size_t i = 0; i < n; i++)
+	{
+		uint32_t	id = rows[i];
+		uint32_t	place = data->mark[id] - 1;
+
+		wf_output_finish(&half[i % 2], fit->raw + (size_t) id * (size_t) fit->n_outputs, out);
+		judges->challenger[place] = wf_row_loss(out, data->label ? data->label[id] : -1,
+												data->label ? 0 : data->target[id]);
+		judges->order[i] = place;
+	}
+	wf_release(host, rows);
+	wf_release(host, out);
+}
+
 void
 wf_fit_oob_scores(WfFit *fit, const WfFitted *fitted, const WfOutputRule *rule)
 {

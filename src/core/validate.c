@@ -391,7 +391,8 @@ check_training_parts(const Folds *s)
 				s->host->fail(s->host, WF_E_DATA, "Set \"validation\" to \"holdout\" or \"none\".",
 							  "a class with %u rows is only among the rows held out by validation \"%s\"",
 							  count[c * row + f],
-							  s->spec->validation == WF_VALIDATE_TIME ? "time" : s->group ? "group" : "cv");
+							  s->spec->validation == WF_VALIDATE_TIME ? "time" :
+							  s->spec->validation == WF_VALIDATE_FRESH ? "fresh" : s->group ? "group" : "cv");
 			}
 	wf_release(s->host, count);
 }
@@ -405,6 +406,10 @@ wf_validate_folds(WfHost *host, const WfSpec *spec, const WfDataset *data,
 
 	switch (spec->validation)
 	{
+		case WF_VALIDATE_FRESH:
+			for (uint32_t i = 0; i < data->n; i++)
+				fold[i] = data->mark[i] ? 0 : ALWAYS_TRAINING;
+			break;
 		case WF_VALIDATE_NONE:
 			memset(fold, ALWAYS_TRAINING, data->n);
 			*n_folds = 0;

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ * challenge.h
+ *	  Champion against challenger: may a newly trained model take the place
+ *	  of the one in use?
+ *
+ * The champion was refitted on all of its rows, so scoring it on any of them
+ * flatters it.  Only fresh rows judge, those that its filter (seen.h) does
+ * not know: half of them, chosen by hash (of the group when whole groups are
+ * validated; the latest half when validation goes by time).  The challenger is
+ * trained on everything but these judges, both are scored on them, and it
+ * wins unless the judges leave room for it to be worse by more than a
+ * tolerance: the upper 95 % bound of a paired bootstrap of the loss decides.
+ * After that the published model is trained on all rows.
+ *-------------------------------------------------------------------------
+ */
+#ifndef WF_CHALLENGE_H
+#define WF_CHALLENGE_H
+
+#include "core/fit.h"
+#include "core/paired.h"
+
+/* With fewer fresh rows than this, or fewer of them outside the largest class, nobody can judge. */
+#define WF_CHALLENGE_ROWS 200
+#define WF_CHALLENGE_RARER 20
+
+typedef enum WfChallengeState
+{
+	WF_CHALLENGE_JUDGED,		/* there are judges */
+	WF_CHALLENGE_NO_FILTER,		/* the champion keeps no record of its rows */
+	WF_CHALLENGE_FEW_ROWS,
+	WF_CHALLENGE_FEW_OF_CLASS,
+	WF_CHALLENGE_NO_LOSS		/* nothing tells right from wrong: a task without a target */
+} WfChallengeState;
+
+typedef struct WfChallenge
+{
+	WfChallengeState state;
+	uint64_t	n_fresh;
+	uint64_t	n_rarer;		/* fresh rows outside the largest class; classification */
+	uint32_t   *mark;			/* by row of the frame, for wf_frame_set_marks(); NULL unless judged */
+	WfJudges	judges;
+} WfChallenge;
+
+/*
+ * Which rows of the frame are fresh, which of them judge, and what the
+ * champion loses on these.  The schema is finished and has every column of the
+ * champion, of a kind that it can read (WF_E_DATA otherwise).  validation:
+ * how the training is validated.  Everything from the host.
+ */
+void		wf_challenge_prepare(WfHost *host, const WfModel *champion, const WfSchema *schema, WfFrame *frame,
+								 const uint16_t *class_of_code, WfValidation validation, WfChallenge *out);
+
+/* The result; losses: a is the champion, b the challenger. */
+typedef struct WfVerdict
+{
+	WfPaired	paired;
+	bool		wins;			/* relative_upper95 <= tolerance */
+} WfVerdict;
+
+/* After wf_fit() has filled the judges; root: of square roots of means. */
+void		wf_challenge_judge(WfHost *host, const WfJudges *judges, bool root, double tolerance, WfVerdict *out);
+
+void		wf_challenge_free(WfHost *host, WfChallenge *challenge);
+
+#endif							/* WF_CHALLENGE_H */
