@@ -3,6 +3,7 @@
  *	  Writing a model: what training left becomes one block of bytes.
  *-------------------------------------------------------------------------
  */
+#include "core/drift.h"
 #include "core/model.h"
 
 #include <math.h>
@@ -112,6 +113,16 @@ add_feature(Writer *w, uint32_t column, uint32_t f, uint32_t element)
 		r.n_bins = data->n_bins[f];
 		r.first_cut = (uint32_t) (w->cuts.length / sizeof(float));
 		wf_bytes_append(&w->cuts, data->cuts + data->first_cut[f], (r.n_bins - 1u) * sizeof(float));
+	}
+	else if (w->parts->histograms)
+	{
+		/* Not needed to predict: only where drift's groups end. */
+		WfDriftGroups groups;
+
+		wf_drift_groups(&groups, data->cuts + data->first_cut[f], data->n_bins[f], false);
+		r.n_bins = groups.n_bins;
+		r.first_cut = (uint32_t) (w->cuts.length / sizeof(float));
+		wf_bytes_append(&w->cuts, groups.edge, groups.n_edges * sizeof(float));
 	}
 	wf_bytes_append(&w->features, &r, sizeof(r));
 }

@@ -497,7 +497,7 @@ write_model(WfFit *fit, const WfFitted *fitted, const double *permutation)
 	parts.importance = importance;
 	parts.ids = write_groups(host, schema, &ids) ? &ids : NULL;
 	parts.seen = &fit->seen;
-	parts.histograms = fit->data->layout == WF_LAYOUT_BINS ? wf_fit_histograms(fit) : NULL;
+	parts.histograms = wf_fit_histograms(fit);
 	if (fit->n_folds == 0 && fitted->n_oob > 0)
 		wf_fit_oob_scores(fit, fitted, &rule);
 	for (int i = 0; i < fitted->n_facts; i++)

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/drift.h"
 #include "core/fitting.h"
 #include "core/mathx.h"
 #include "core/metric.h"
@@ -20,6 +21,12 @@
 #define LEAK_ROWS 50000
 #define LEAK_MIN_ROWS 50
 #define LEAK_AUC 0.99
+/* Of values (layout VALUES) so many are counted for drift. */
+#define COUNTED_VALUES 10000000
+#define COUNTED_ROWS 50000
+#define COUNTED_ROWS_MIN 2000
+/* A histogram: groups, missing, all. */
+#define WIDTH ((size_t) WF_HISTOGRAM_GROUPS + 2)
 
 /* The loss of one row: log loss, or squared error. */
 static double
@@ -168,13 +175,11 @@ wf_fit_permutation(WfFit *fit, const void *opened, const WfOutputRule *rule,
 	wf_release(host, values);
 }
 
-uint32_t *
-wf_fit_histograms(WfFit *fit)
+static void
+count_bins(const WfFit *fit, uint32_t *out)
 {
 	const WfDataset *data = fit->data;
 	WfHost	   *host = fit->team->host;
-	size_t		width = WF_HISTOGRAM_GROUPS + 2;
-	uint32_t   *out = wf_alloc_zero(host, wf_size_mul(host, data->d, width), sizeof(uint32_t));
 	uint32_t	(*count)[256] = wf_alloc_zero(host, data->d, sizeof(*count));
 
 	for (uint32_t i = 0; i < data->n; i++)
@@ -188,7 +193,7 @@ wf_fit_histograms(WfFit *fit)
 	}
 	for (uint32_t f = 0; f < data->d; f++)
 	{
-		uint32_t   *h = out + f * width;
+		uint32_t   *h = out + f * WIDTH;
 
 		for (uint32_t b = 0; b < data->n_bins[f]; b++)
 			h[b * WF_HISTOGRAM_GROUPS / data->n_bins[f]] += count[f][b];
@@ -197,6 +202,49 @@ wf_fit_histograms(WfFit *fit)
 		h[WF_HISTOGRAM_GROUPS + 1] = data->n;
 	}
 	wf_release(host, count);
+}
+
+/* The first rows in canonical order, which are drawn at random: enough to compare with. */
+static void
+count_values(const WfFit *fit, uint32_t *out)
+{
+	const WfDataset *data = fit->data;
+	WfHost	   *host = fit->team->host;
+	WfDriftGroups *groups = wf_alloc(host, data->d, sizeof(WfDriftGroups));
+	uint32_t	rows = COUNTED_VALUES / data->d;
+	uint32_t	checked = 0;
+
+	rows = rows > COUNTED_ROWS ? COUNTED_ROWS : rows < COUNTED_ROWS_MIN ? COUNTED_ROWS_MIN : rows;
+	rows = rows > data->n ? data->n : rows;
+	for (uint32_t f = 0; f < data->d; f++)
+		wf_drift_groups(&groups[f], data->cuts + data->first_cut[f], data->n_bins[f], data->is_category[f]);
+	for (uint32_t i = 0; i < rows; i++)
+	{
+		const float *x = data->values + (size_t) i * data->d;
+
+		for (uint32_t f = 0; f < data->d; f++)
+			out[f * WIDTH + (size_t) wf_drift_group(&groups[f], x[f])]++;
+		checked += data->d;
+		if (checked > 100000)
+		{
+			host->check(host);
+			checked = 0;
+		}
+	}
+	for (uint32_t f = 0; f < data->d; f++)
+		out[f * WIDTH + WF_HISTOGRAM_GROUPS + 1] = rows;
+	wf_release(host, groups);
+}
+
+uint32_t *
+wf_fit_histograms(WfFit *fit)
+{
+	uint32_t   *out = wf_alloc_zero(fit->team->host, wf_size_mul(fit->team->host, fit->data->d, WIDTH), sizeof(uint32_t));
+
+	if (fit->data->layout == WF_LAYOUT_BINS)
+		count_bins(fit, out);
+	else
+		count_values(fit, out);
 	return out;
 }
 
