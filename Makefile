@@ -65,10 +65,11 @@ clean:
 .PHONY: all install installcheck uninstall clean
 endif
 
-# Workers of another build than their leader's must notice (pgteam.c).
+# Workers of another build than their leader's must notice (pgteam.c), and what
+# another build verified does not count (shared.c).
 BUILD_ID = $(shell cat $(CORE_SRCS) $(PG_SRCS) src/core/*.h src/pg/*.h | cksum | tr ' ' '-')
-src/pg/pgteam.o: $(CORE_SRCS) $(PG_SRCS)
-src/pg/pgteam.o: override CFLAGS += -DWFML_BUILD='"$(BUILD_ID)"'
+src/pg/pgteam.o src/pg/shared.o: $(CORE_SRCS) $(PG_SRCS)
+src/pg/pgteam.o src/pg/shared.o: override CFLAGS += -DWFML_BUILD='"$(BUILD_ID)"'
 src/pg/wfml.o: wfml.control
 src/pg/wfml.o: override CFLAGS += -DWFML_VERSION='"$(EXTVERSION)"'
 

@@ -37,6 +37,7 @@
 #include "pg/predcache.h"
 #include "pg/registry.h"
 #include "pg/settings.h"
+#include "pg/shared.h"
 #include "pg/tables.h"
 
 /* Row types whose maps one model keeps; each is a few kilobytes. */
@@ -62,6 +63,7 @@ typedef struct Entry
 	int64		hits;
 	uint64		generation;		/* when its checksum was last compared */
 	uint8		sha256[PG_SHA256_DIGEST_LENGTH];
+	WfmlShared *shared;			/* NULL: its bytes are its own */
 	TimestampTz loaded_at;
 	slist_head	maps;
 	int			n_maps;
@@ -262,6 +264,33 @@ loading(void *name)
 	errcontext("opening model %s", (const char *) name);
 }
 
+/* The bytes, shared where they can be, and the model on them. */
+static WfModel *
+open_model(Entry *entry, int64 id, MemoryContext context)
+{
+	WfHost	   *host = wfml_host_create(context);
+	int64		recorded;
+	WfModel    *model;
+	void	   *bytes;
+	size_t		length;
+
+	if (!wfml_artifact_describe(id, &recorded, entry->sha256))
+		wfml_bad_artifact(id, "It has no row in wfml.ml_model with a checksum.");
+	entry->shared = recorded > 0 ? wfml_shared_get(id, entry->sha256, (size_t) recorded, context) : NULL;
+	if (entry->shared)
+	{
+		bytes = entry->shared->bytes;
+		length = entry->shared->length;
+	}
+	else
+		bytes = wfml_artifact_load(id, context, &length);
+	model = wf_model_open(host, bytes, length);
+	wfml_check_strings(model);
+	if (entry->shared)
+		wfml_shared_ready(entry->shared);
+	return model;
+}
+
 static Entry *
 load(int64 id)
 {
@@ -271,9 +300,6 @@ load(int64 id)
 	WfmlCached *shown = &entry->shown;
 	char	   *name = wfml_version_name(id);
 	ErrorContextCallback callback = {error_context_stack, loading, name};
-	void	   *bytes;
-	size_t		length;
-	int64		recorded;
 
 	error_context_stack = &callback;
 	shown->id = id;
@@ -281,11 +307,7 @@ load(int64 id)
 	entry->generation = wfml_generation();
 	dlist_init(&entry->pins);
 	slist_init(&entry->maps);
-	bytes = wfml_artifact_load(id, context, &length);
-	if (!wfml_artifact_describe(id, &recorded, entry->sha256))
-		elog(ERROR, "model version " INT64_FORMAT " vanished while it was read", id);
-	shown->model = wf_model_open(wfml_host_create(context), bytes, length);
-	wfml_check_strings(shown->model);
+	shown->model = open_model(entry, id, context);
 	shown->zone = wfml_model_zone(shown->model);
 	shown->x = palloc0(sizeof(float) * (shown->model->header->n_features + 1));
 	shown->values = palloc0(sizeof(double) * wf_model_n_values(shown->model));
@@ -366,6 +388,25 @@ find(int64 id)
 	return entry;
 }
 
+/*
+ * After the registry has changed, versions that are no more go, here and from
+ * what sessions share, rather than waiting for others to push them out.
+ */
+static void
+sweep(void)
+{
+	static uint64 swept = 0;
+	uint64		generation = wfml_generation();
+	dlist_mutable_iter iter;
+
+	if (swept == generation)
+		return;
+	swept = generation;
+	dlist_foreach_modify(iter, &lru)
+		(void) find(dlist_container(Entry, lru, iter.cur)->shown.id);
+	wfml_shared_sweep();
+}
+
 const WfmlCached *
 wfml_cache_get(int64 id, MemoryContext holder)
 {
@@ -374,6 +415,7 @@ wfml_cache_get(int64 id, MemoryContext holder)
 
 	if (slots == NULL)
 		create_table();
+	sweep();
 	entry = find(id);
 	pin = get_pin(holder);
 	if (entry)
@@ -474,30 +516,49 @@ wfml_cache_jsonmap(const WfmlCached *cached, const char *name, MemoryContext hol
 /* ---- what is in it ---- */
 
 PG_FUNCTION_INFO_V1(wfml_cache_stats);
+PG_FUNCTION_INFO_V1(wfml_cache_stats_2);
 PG_FUNCTION_INFO_V1(wfml_cache_clear);
 
-/* cache_stats() → SETOF (model_id, size, hits, in_use, loaded_at), most recently used first */
-Datum
-wfml_cache_stats(PG_FUNCTION_ARGS)
+#define N_STATS 6
+
+static Datum
+stats(FunctionCallInfo fcinfo, int n_columns)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	dlist_iter	iter;
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (result->setDesc->natts != n_columns)
+		elog(ERROR, "return type must be a row type of %d columns", n_columns);
 	dlist_foreach(iter, &lru)
 	{
 		Entry	   *entry = dlist_container(Entry, lru, iter.cur);
-		Datum		values[5];
-		bool		nulls[5] = {false};
+		Datum		values[N_STATS];
+		bool		nulls[N_STATS] = {false};
 
 		values[0] = Int64GetDatum(entry->shown.id);
 		values[1] = Int64GetDatum((int64) MemoryContextMemAllocated(entry->shown.context, true));
 		values[2] = Int64GetDatum(entry->hits);
 		values[3] = BoolGetDatum(!dlist_is_empty(&entry->pins));
 		values[4] = TimestampTzGetDatum(entry->loaded_at);
+		values[5] = Int64GetDatum(entry->shared ? (int64) entry->shared->length : 0);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* As 0.1.0 declares it: SETOF (model_id, size, hits, in_use, loaded_at), most recently used first */
+Datum
+wfml_cache_stats(PG_FUNCTION_ARGS)
+{
+	return stats(fcinfo, 5);
+}
+
+/* The same and shared_size. */
+Datum
+wfml_cache_stats_2(PG_FUNCTION_ARGS)
+{
+	return stats(fcinfo, 6);
 }
 
 /* cache_clear() → number of models that left this session's cache; answers go too */

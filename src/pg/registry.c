@@ -67,11 +67,8 @@ wfml_check_model_name(const char *name)
 						 NAMEDATALEN - 1)));
 }
 
-/*
- * Split "name@version"; false: not of that form.  *version is 0 without one.
- */
-static bool
-split_reference(const char *reference, char *name, int32 *version)
+bool
+wfml_split_reference(const char *reference, char name[NAMEDATALEN], int32 *version)
 {
 	const char *at = strchr(reference, '@');
 	size_t		length = at ? (size_t) (at - reference) : strlen(reference);
@@ -96,8 +93,8 @@ split_reference(const char *reference, char *name, int32 *version)
 	return is_valid_name(name);
 }
 
-static void
-check_may_use(const char *name, Oid owner, Oid user)
+void
+wfml_check_may_use(const char *name, Oid owner, Oid user)
 {
 	if (!wfml_may_use(name, owner, user))
 		ereport(ERROR,
@@ -125,7 +122,7 @@ resolve_active(const char *reference, Oid user, WfmlResolved *result)
 	}
 	for (int i = 0; i < Natts_registry_read; i++)
 		values[i] = heap_getattr(scan.tuple, i + 1, RelationGetDescr(scan.table), &nulls[i]);
-	check_may_use(result->name, DatumGetObjectId(values[Anum_registry_owner - 1]), user);
+	wfml_check_may_use(result->name, DatumGetObjectId(values[Anum_registry_owner - 1]), user);
 	if (nulls[Anum_registry_active_id - 1])
 		ereport(ERROR,
 				(errcode(ERRCODE_WFML_UNKNOWN_MODEL),
@@ -161,7 +158,7 @@ resolve_version(const char *reference, int32 version, Oid user, WfmlResolved *re
 
 	if (!wfml_find_owner(result->name, &owner))
 		wfml_unknown_model(reference, user);
-	check_may_use(result->name, owner, user);
+	wfml_check_may_use(result->name, owner, user);
 	wfml_scan_version(&scan, result->name, version);
 	found = HeapTupleIsValid(scan.tuple);
 	if (found)
@@ -184,7 +181,7 @@ wfml_resolve(const char *reference, Oid user, WfmlResolved *result)
 {
 	int32		version;
 
-	if (!split_reference(reference, result->name, &version))
+	if (!wfml_split_reference(reference, result->name, &version))
 		wfml_unknown_model(reference, user);
 	if (version == 0)
 		resolve_active(reference, user, result);
@@ -212,7 +209,7 @@ wfml_resolve_id(int64 id, Oid user, WfmlResolved *result)
 				(errcode(ERRCODE_WFML_UNKNOWN_MODEL),
 				 errmsg("model version with id " INT64_FORMAT " does not exist", id),
 				 errhint("wfml.version_id() gives the id of a version by its name; the view wfml.versions lists them.")));
-	check_may_use(result->name, owner, user);
+	wfml_check_may_use(result->name, owner, user);
 }
 
 PG_FUNCTION_INFO_V1(wfml_version_id);
@@ -451,33 +448,48 @@ advise_huge_pages(char *block, size_t length)
 #endif
 }
 
+/* The length that is recorded of a version. */
+static size_t
+stored_length(int64 id)
+{
+	uint8		sha256[PG_SHA256_DIGEST_LENGTH];
+	int64		stored;
+
+	if (!wfml_artifact_describe(id, &stored, sha256))
+		wfml_bad_artifact(id, "It has no row in wfml.ml_model with a checksum.");
+	if (stored < 0 || stored > (int64) MaxAllocHugeSize - 2 * PG_CACHE_LINE_SIZE)
+		wfml_bad_artifact(id, "Its recorded length is impossible.");
+	return (size_t) stored;
+}
+
+void
+wfml_artifact_read(int64 id, void *bytes, size_t length)
+{
+	bool		pushed = !ActiveSnapshotSet();
+
+	/* Fetching from TOAST wants a snapshot that is held. */
+	if (pushed)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	advise_huge_pages(bytes, length);
+	if (load_chunks(id, bytes, length) != length)
+		wfml_bad_artifact(id, "Its chunks are shorter than their recorded length.");
+	if (pushed)
+		PopActiveSnapshot();
+}
+
 /*
  * The block starts on a cache line; it is freed with its context only.
  */
 void *
 wfml_artifact_load(int64 id, MemoryContext cxt, size_t *length)
 {
-	uint8		sha256[PG_SHA256_DIGEST_LENGTH];
-	int64		stored;
 	char	   *block;
-	uint8	   *bytes;
-	bool		pushed = !ActiveSnapshotSet();
+	void	   *bytes;
 
-	/* Fetching from TOAST wants a snapshot that is held. */
-	if (pushed)
-		PushActiveSnapshot(GetTransactionSnapshot());
-	if (!wfml_artifact_describe(id, &stored, sha256))
-		wfml_bad_artifact(id, "It has no row in wfml.ml_model with a checksum.");
-	if (stored < 0 || stored > (int64) MaxAllocHugeSize - 2 * PG_CACHE_LINE_SIZE)
-		wfml_bad_artifact(id, "Its recorded length is impossible.");
-	*length = (size_t) stored;
+	*length = stored_length(id);
 	/* One line more in front, where the first chunk's varlena header would be. */
 	block = MemoryContextAllocHuge(cxt, *length + 2 * PG_CACHE_LINE_SIZE);
-	advise_huge_pages(block, *length);
-	bytes = (uint8 *) TYPEALIGN(PG_CACHE_LINE_SIZE, (uintptr_t) block + VARHDRSZ);
-	if (load_chunks(id, bytes, *length) != *length)
-		wfml_bad_artifact(id, "Its chunks are shorter than their recorded length.");
-	if (pushed)
-		PopActiveSnapshot();
+	bytes = (void *) TYPEALIGN(PG_CACHE_LINE_SIZE, (uintptr_t) block + VARHDRSZ);
+	wfml_artifact_read(id, bytes, *length);
 	return bytes;
 }

@@ -36,6 +36,10 @@ extern void wfml_check_model_name(const char *name);
  */
 extern void wfml_resolve(const char *reference, Oid user, WfmlResolved *result);
 extern void wfml_resolve_id(int64 id, Oid user, WfmlResolved *result);
+/* Split "name@version"; false: not of that form.  *version is 0 without one. */
+extern bool wfml_split_reference(const char *reference, char name[NAMEDATALEN], int32 *version);
+/* 42501 unless that role may use the model. */
+extern void wfml_check_may_use(const char *name, Oid owner, Oid user);
 
 /* A new version to publish. */
 typedef struct WfmlPublication
@@ -57,6 +61,8 @@ typedef struct WfmlPublication
 	bool		activate;
 	const char *positive;		/* label of the positive class or NULL */
 	Jsonb	   *arguments;		/* everything train() was called with, for retrain */
+	const char *search_path;	/* of the training; NULL: as now */
+	const char *timezone;
 	/* results */
 	int64		id;
 	int32		version;
@@ -81,6 +87,8 @@ extern bool wfml_headline(int64 id, char **metric, double *value);
  * cache line; freed with cxt, never by pfree.
  */
 extern void *wfml_artifact_load(int64 id, MemoryContext cxt, size_t *length);
+/* The same to memory that is there: VARHDRSZ bytes before it and all its length may be written. */
+extern void wfml_artifact_read(int64 id, void *bytes, size_t length);
 /* Length and checksum as stored; false: no such version. */
 extern bool wfml_artifact_describe(int64 id, int64 *length, uint8 sha256[PG_SHA256_DIGEST_LENGTH]);
 /* "name@version" for messages. */

@@ -207,14 +207,15 @@ COMMENT ON FUNCTION wfml.version_id(text) IS
 -- ---- the session's cache ----
 
 CREATE FUNCTION wfml.cache_stats(
-	OUT model_id bigint, OUT size bigint, OUT hits bigint, OUT in_use boolean, OUT loaded_at timestamptz)
+	OUT model_id bigint, OUT size bigint, OUT hits bigint, OUT in_use boolean, OUT loaded_at timestamptz,
+	OUT shared_size bigint)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
-	AS 'MODULE_PATHNAME', 'wfml_cache_stats';
+	AS 'MODULE_PATHNAME', 'wfml_cache_stats_2';
 COMMENT ON FUNCTION wfml.cache_stats() IS
-	'models that this session keeps in memory, most recently used first; hits counts statements, not rows';
+	'models that this session keeps opened, most recently used first: size is its own memory, shared_size what it shares with other sessions (bytes); hits counts statements, not rows';
 
 CREATE FUNCTION wfml.cache_clear() RETURNS integer
 	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 	AS 'MODULE_PATHNAME', 'wfml_cache_clear';
-COMMENT ON FUNCTION wfml.cache_clear() IS 'empty this session''s model cache; returns how many models left it';
+COMMENT ON FUNCTION wfml.cache_clear() IS 'empty this session''s caches of models and of answers; returns how many models left';

@@ -14,6 +14,7 @@ int			wfml_max_training_memory = 1024 * 1024;
 int			wfml_max_model_size = 1024 * 1024;
 int			wfml_model_cache_size = 10;
 int			wfml_model_cache_memory = 256 * 1024;
+int			wfml_shared_cache_memory = 1024 * 1024;
 int			wfml_prediction_cache_entries = 10000;
 int			wfml_prediction_cache_ttl = 300;
 double		wfml_log_sample_rate = 1.0;
@@ -67,6 +68,11 @@ define_limits(void)
 							"Memory for the opened models of a session.",
 							"The least recently used ones are closed first; a model in use always stays.",
 							&wfml_model_cache_memory, 256 * 1024, 1024, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.shared_cache_memory",
+							"Shared memory for models of 8 MB and more, which all sessions of the server then have in common.",
+							"The least recently used ones that no session has opened go first; what does not fit, each session loads for itself. 0 turns sharing off.",
+							&wfml_shared_cache_memory, 1024 * 1024, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("wfml.prediction_cache_entries",
 							"Number of answers that a session keeps for predict_cached().",

@@ -10,6 +10,7 @@ extern int	wfml_max_training_memory;	/* kB */
 extern int	wfml_max_model_size;	/* kB */
 extern int	wfml_model_cache_size;	/* models */
 extern int	wfml_model_cache_memory;	/* kB */
+extern int	wfml_shared_cache_memory;	/* kB, of the whole server; 0: off */
 extern int	wfml_prediction_cache_entries;	/* answers */
 extern int	wfml_prediction_cache_ttl;	/* seconds; 0: off */
 extern double wfml_log_sample_rate; /* share of predictions that are logged */

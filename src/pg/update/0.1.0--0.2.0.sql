@@ -20,3 +20,15 @@ CREATE OR REPLACE VIEW wfml.usable_model WITH (security_barrier) AS
 						WHERE g.model = r.name
 							AND CASE WHEN g.grantee::oid = 0::oid THEN true
 								ELSE pg_catalog.pg_has_role(g.grantee::oid, 'USAGE') END));
+
+-- registry.sql: caches
+DROP FUNCTION wfml.cache_stats();
+CREATE FUNCTION wfml.cache_stats(
+	OUT model_id bigint, OUT size bigint, OUT hits bigint, OUT in_use boolean, OUT loaded_at timestamptz,
+	OUT shared_size bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_cache_stats_2';
+COMMENT ON FUNCTION wfml.cache_stats() IS
+	'models that this session keeps opened, most recently used first: size is its own memory, shared_size what it shares with other sessions (bytes); hits counts statements, not rows';
+COMMENT ON FUNCTION wfml.cache_clear() IS 'empty this session''s caches of models and of answers; returns how many models left';
