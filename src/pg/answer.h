@@ -18,6 +18,7 @@
 
 #include "pg/callsite.h"
 #include "pg/detail.h"
+#include "pg/predictionlog.h"
 
 typedef struct WfmlAnswer
 {
@@ -27,6 +28,7 @@ typedef struct WfmlAnswer
 	int64		model_id;		/* 0: no version answered */
 	const char *model;			/* current name */
 	const char *error;			/* why the model did not answer; NULL: it did */
+	ErrorData  *failure;		/* the same as it was raised, for ReThrowError() */
 	int32		latency_us;
 	bool		log_input;		/* the registry's wish */
 	/* the other version of a split in shadow mode, to be logged beside */
@@ -45,9 +47,10 @@ extern WfmlAnswerer *wfml_answerer(MemoryContext context);
  * Answer for an input.  user: whose right to use the model counts (the
  * caller's, or a trigger's table's owner).  entity: text, or 0; decides about
  * traffic, the input otherwise.  Valid until the next call; strings and
- * labels are in CurrentMemoryContext or the model's pinned entry.
- * An unknown name, a missing right and a name@version are errors whatever
- * wfml.on_error says; the triggers catch them (trigger.c).
+ * labels are in the answerer's memory or the model's pinned entry.
+ * An unknown name and a missing right are errors whatever wfml.on_error says;
+ * the triggers catch them (trigger.c).  name@version asks that version, however
+ * traffic is divided.
  */
 extern const WfmlAnswer *wfml_answer(WfmlAnswerer *answerer, text *model, Oid user,
 									 WfmlInput kind, Datum input, Datum entity);
@@ -57,7 +60,7 @@ extern const WfmlAnswer *wfml_answer(WfmlAnswerer *answerer, text *model, Oid us
  * answer came from the fallback or a cache.  input as JSON is made only when
  * the model keeps inputs.
  */
-extern void wfml_answer_log(WfmlAnswerer *answerer, const WfmlAnswer *answer, const char *source,
-							WfmlInput kind, Datum input, Datum entity);
+extern WfmlLogged wfml_answer_log(WfmlAnswerer *answerer, const WfmlAnswer *answer, const char *source,
+								  WfmlInput kind, Datum input, Datum entity);
 
 #endif							/* WFML_ANSWER_H */

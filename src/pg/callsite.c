@@ -44,28 +44,54 @@ wfml_site(FunctionCallInfo fcinfo)
 
 /* ---- which model ---- */
 
-/* Would resolving again give the same? */
-static bool
-still_resolved(const WfmlSite *site, Oid user)
+static inline bool
+holds(const WfmlMoment *moment, Oid user)
 {
 	Snapshot	snapshot;
 
-	if (!site->valid || site->generation != wfml_generation() || site->user != user || !ActiveSnapshotSet())
+	if (!moment->valid || moment->generation != wfml_generation() || moment->user != user || !ActiveSnapshotSet())
 		return false;
 	snapshot = GetActiveSnapshot();
-	return snapshot->xmin == site->xmin && snapshot->xmax == site->xmax &&
-		snapshot->xcnt == site->xcnt && snapshot->subxcnt == site->subxcnt &&
-		snapshot->curcid == site->curcid;
+	return snapshot->xmin == moment->xmin && snapshot->xmax == moment->xmax &&
+		snapshot->xcnt == moment->xcnt && snapshot->subxcnt == moment->subxcnt &&
+		snapshot->curcid == moment->curcid;
 }
 
-/* Before resolving: what arrives in between then counts as a change. */
+bool
+wfml_moment_holds(const WfmlMoment *moment, Oid user)
+{
+	return holds(moment, user);
+}
+
+void
+wfml_moment_begin(WfmlMoment *moment, Oid user)
+{
+	moment->valid = false;
+	moment->user = user;
+	moment->generation = wfml_generation();
+}
+
+void
+wfml_moment_end(WfmlMoment *moment)
+{
+	if (ActiveSnapshotSet())
+	{
+		Snapshot	snapshot = GetActiveSnapshot();
+
+		moment->xmin = snapshot->xmin;
+		moment->xmax = snapshot->xmax;
+		moment->xcnt = snapshot->xcnt;
+		moment->subxcnt = snapshot->subxcnt;
+		moment->curcid = snapshot->curcid;
+		moment->valid = true;
+	}
+}
+
 static void
 start_resolving(WfmlSite *site, Oid user)
 {
-	site->valid = false;
+	wfml_moment_begin(&site->moment, user);
 	site->type = InvalidOid;
-	site->user = user;
-	site->generation = wfml_generation();
 }
 
 static void
@@ -79,17 +105,7 @@ finish_resolving(WfmlSite *site)
 	if (before)
 		wfml_cache_unpin(before, site->context);
 	wfml_check_task(site->cached->model, site->resolved.name, site->tasks);
-	if (ActiveSnapshotSet())
-	{
-		Snapshot	snapshot = GetActiveSnapshot();
-
-		site->xmin = snapshot->xmin;
-		site->xmax = snapshot->xmax;
-		site->xcnt = snapshot->xcnt;
-		site->subxcnt = snapshot->subxcnt;
-		site->curcid = snapshot->curcid;
-		site->valid = true;
-	}
+	wfml_moment_end(&site->moment);
 }
 
 void
@@ -105,10 +121,10 @@ wfml_site_use_name_as(WfmlSite *site, text *reference, Oid user)
 	size_t		length = VARSIZE_ANY_EXHDR(reference);
 
 	if (!site->by_id && strncmp(site->reference, bytes, length) == 0 &&
-		length < WFML_REFERENCE_SIZE && site->reference[length] == '\0' && still_resolved(site, user))
+		length < WFML_REFERENCE_SIZE && site->reference[length] == '\0' && holds(&site->moment, user))
 		return;
 	start_resolving(site, user);
-	wfml_resolve(text_to_cstring(reference), site->user, &site->resolved);
+	wfml_resolve(text_to_cstring(reference), user, &site->resolved);
 	site->by_id = false;
 	memcpy(site->reference, bytes, length);
 	site->reference[length] = '\0';
@@ -118,11 +134,22 @@ wfml_site_use_name_as(WfmlSite *site, text *reference, Oid user)
 void
 wfml_site_use_id(WfmlSite *site, int64 id)
 {
-	if (site->by_id && site->resolved.id == id && still_resolved(site, GetUserId()))
+	if (site->by_id && site->resolved.id == id && holds(&site->moment, GetUserId()))
 		return;
 	start_resolving(site, GetUserId());
 	site->by_id = true;
-	wfml_resolve_id(id, site->user, &site->resolved);
+	wfml_resolve_id(id, site->moment.user, &site->resolved);
+	finish_resolving(site);
+}
+
+void
+wfml_site_use_resolved(WfmlSite *site, const WfmlResolved *resolved, Oid user)
+{
+	if (site->by_id && site->resolved.id == resolved->id && holds(&site->moment, user))
+		return;
+	start_resolving(site, user);
+	site->by_id = true;
+	site->resolved = *resolved;
 	finish_resolving(site);
 }
 

@@ -28,6 +28,28 @@ typedef enum WfmlInput
 	WFML_INPUT_JSON				/* json, or text that holds JSON */
 } WfmlInput;
 
+/*
+ * When, and for whom, something was read from the registry.  It holds while
+ * the active snapshot is that one, the user is the same and no change was
+ * heard of: reading again could only give the same.
+ */
+typedef struct WfmlMoment
+{
+	bool		valid;
+	Oid			user;
+	uint64		generation;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	int32		subxcnt;
+	CommandId	curcid;
+} WfmlMoment;
+
+/* Before reading, and after: what arrives in between then counts as a change. */
+extern void wfml_moment_begin(WfmlMoment *moment, Oid user);
+extern void wfml_moment_end(WfmlMoment *moment);
+extern bool wfml_moment_holds(const WfmlMoment *moment, Oid user);
+
 /* "name@version" */
 #define WFML_REFERENCE_SIZE (NAMEDATALEN + 12)
 
@@ -41,16 +63,9 @@ typedef struct WfmlSite
 
 	/* when and how it was resolved */
 	MemoryContext context;
-	bool		valid;
+	WfmlMoment	moment;
 	bool		by_id;
 	char		reference[WFML_REFERENCE_SIZE];
-	Oid			user;
-	uint64		generation;
-	TransactionId xmin;
-	TransactionId xmax;
-	uint32		xcnt;
-	int32		subxcnt;
-	CommandId	curcid;
 
 	/* maps of the input, valid for this resolution */
 	Oid			type;
@@ -76,6 +91,8 @@ extern void wfml_site_use_name(WfmlSite *site, text *reference);
 /* The same with the rights of another role, such as a table's owner. */
 extern void wfml_site_use_name_as(WfmlSite *site, text *reference, Oid user);
 extern void wfml_site_use_id(WfmlSite *site, int64 id);
+/* A version that the caller has resolved, and whose use by that role it has checked, in this statement. */
+extern void wfml_site_use_resolved(WfmlSite *site, const WfmlResolved *resolved, Oid user);
 
 /*
  * The features of an input for the model in use: cached->x, overwritten by the

@@ -36,6 +36,10 @@ typedef struct WfmlTables
 #define Anum_registry_active_id 3
 #define Anum_registry_active_version 4
 #define Natts_registry_read 4
+#define Anum_registry_fallback 6
+#define Anum_registry_log_input 9
+#define Anum_registry_traffic 10
+#define Anum_registry_number 14		/* since 0.2.0 */
 
 #define Anum_ml_model_id 1
 #define Anum_ml_model_name 2
