@@ -18,6 +18,7 @@
 
 #include "pg/callsite.h"
 #include "pg/compat.h"
+#include "pg/counters.h"
 #include "pg/detail.h"
 #include "pg/kind.h"
 #include "pg/registry.h"
@@ -54,6 +55,7 @@ predict_row(FunctionCallInfo fcinfo, Reference reference, WfmlInput input, WfmlS
 		wfml_site_use_id(site, PG_GETARG_INT64(0));
 	cached = site->cached;
 	wf_model_predict(cached->model, wfml_site_features(site, input, PG_GETARG_DATUM(1)), cached->values);
+	wfml_count(cached->id, WFML_COUNT_PREDICTIONS, 1);
 	*used = site;
 	return true;
 }
