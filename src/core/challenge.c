@@ -251,6 +251,11 @@ search(Search *s, WfValidation validation)
 
 	out->mark = wf_alloc_zero(s->host, s->n, sizeof(uint32_t));
 	mark_fresh(s, validation);
+	if (s->champion->header->task == WF_ANOMALY)
+	{
+		out->state = WF_CHALLENGE_NO_LOSS;
+		return;
+	}
 	if (validation == WF_VALIDATE_TIME && out->n_fresh > 0)
 		mark_latest(s);
 	if (s->schema->n_classes)
@@ -284,9 +289,7 @@ wf_challenge_prepare(WfHost *host, const WfModel *champion, const WfSchema *sche
 	memset(out, 0, sizeof(*out));
 	s.input = wf_model_input_create(host, champion, schema, frame, use);
 	s.hasher = wf_row_hasher_create(host, schema, frame, class_of_code, use);
-	if (champion->header->task == WF_ANOMALY)
-		out->state = WF_CHALLENGE_NO_LOSS;
-	else if (champion->seen.n_blocks == 0)
+	if (champion->seen.n_blocks == 0)
 		out->state = WF_CHALLENGE_NO_FILTER;
 	else
 		search(&s, validation);

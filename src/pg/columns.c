@@ -345,6 +345,53 @@ apply_defaults(WfmlColumns *columns, const WfmlOrigin *origins, const char *mode
 	}
 }
 
+static bool
+is_listed(List *list, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/* A retraining: the model's columns have to be there, and new ones are not for it. */
+static void
+apply_kept(WfmlColumns *columns, const WfmlSourceRequest *request, HTAB *names, TupleDesc desc)
+{
+	List	   *missing = NIL;
+	ListCell   *lc;
+
+	foreach(lc, request->kept)
+	{
+		int			i = find_name(names, lfirst(lc));
+
+		if (i < 0)
+			missing = lappend(missing, lfirst(lc));
+		/* a key by now, but the model is made of it */
+		else if (columns->column[i].left_out == WF_LEFT_KEY)
+			leave_out(&columns->column[i], WF_KEPT, NULL);
+		else if (columns->column[i].left_out == WF_LEFT_UNSUPPORTED)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of the model is of type %s now, which cannot be a feature",
+							columns->column[i].name, format_type_be(columns->column[i].type))));
+	}
+	if (missing != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg_plural("column %s of the model does not exist in the source any more",
+							   "columns %s of the model do not exist in the source any more",
+							   list_length(missing), wfml_quoted_names(missing)),
+				 hint_available(desc)));
+	for (int i = 0; i < columns->n; i++)
+		if (columns->column[i].left_out == WF_KEPT && i != columns->scale &&
+			!is_listed(request->kept, columns->column[i].name) &&
+			!is_listed(request->read, columns->column[i].name))
+			leave_out(&columns->column[i], WF_LEFT_ROLE, "new");
+}
+
 WfmlColumns *
 wfml_columns_decide(const WfmlSourceRequest *request, TupleDesc desc, const WfmlOrigin *origins)
 {
@@ -385,6 +432,8 @@ wfml_columns_decide(const WfmlSourceRequest *request, TupleDesc desc, const Wfml
 		apply_features(columns, request->features, names, desc);
 	else
 		apply_defaults(columns, origins, request->model);
+	if (request->kept != NIL)
+		apply_kept(columns, request, names, desc);
 	hash_destroy(names);
 	return columns;
 }

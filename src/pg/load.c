@@ -514,6 +514,23 @@ notice_columns(Loader *loader)
 		ereport(NOTICE, (errmsg("rare values share one category: %s", other.data)));
 }
 
+/* What a retraining reads only because the first training did. */
+static void
+leave_out_again(Loader *loader)
+{
+	ListCell   *lc;
+
+	for (int i = 0; loader->request->kept != NIL && i < loader->n; i++)
+	{
+		bool		kept = loader->load[i].column->kind == WF_COL_GROUP;
+
+		foreach(lc, loader->request->kept)
+			kept |= strcmp(lfirst(lc), loader->load[i].column->name) == 0;
+		if (!kept)
+			loader->source->schema->columns[loader->load[i].column->schema_index].left_out = WF_LEFT_ROLE;
+	}
+}
+
 WfmlSource *
 wfml_source_load(WfHost *host, const WfmlSourceRequest *request)
 {
@@ -544,6 +561,7 @@ wfml_source_load(WfHost *host, const WfmlSourceRequest *request)
 	source->rows_read = loader->n_rows;
 	if (!request->quiet)
 		notice_rows(loader);
+	leave_out_again(loader);
 	wf_schema_finish(source->schema, source->frame);
 	note_timestamps(source);
 	if (!request->quiet)

@@ -36,6 +36,7 @@ typedef struct PgHost
 	size_t		limit;			/* 0: none */
 	const char *setting;
 	bool		report;
+	bool		keep_files;
 	size_t		released;		/* since memory was last returned to the system */
 } PgHost;
 
@@ -196,9 +197,21 @@ host_fail(WfHost *host, WfCode code, const char *hint, const char *format,...)
 /* A temporary file and how much is in it: seeking to its end would not count what is still buffered. */
 typedef struct PgSpool
 {
-	BufFile    *file;
+	BufFile    *file;			/* NULL: closed, of a host that keeps files */
 	uint64		size;
+	MemoryContextCallback at_end;	/* of such a host */
 } PgSpool;
+
+/* No transaction closes such a file. */
+static void
+close_kept(void *arg)
+{
+	PgSpool    *spool = arg;
+
+	if (spool->file)
+		BufFileClose(spool->file);
+	spool->file = NULL;
+}
 
 static void *
 host_spool_open(WfHost *host)
@@ -207,8 +220,14 @@ host_spool_open(WfHost *host)
 	PgSpool    *spool = palloc(sizeof(PgSpool));
 
 	PrepareTempTablespaces();
-	spool->file = BufFileCreateTemp(false);
+	spool->file = BufFileCreateTemp(((PgHost *) host)->keep_files);
 	spool->size = 0;
+	if (((PgHost *) host)->keep_files)
+	{
+		spool->at_end.func = close_kept;
+		spool->at_end.arg = spool;
+		MemoryContextRegisterResetCallback(CurrentMemoryContext, &spool->at_end);
+	}
 	MemoryContextSwitchTo(old);
 	return spool;
 }
@@ -240,6 +259,12 @@ host_spool_close(WfHost *host, void *handle)
 {
 	PgSpool    *spool = handle;
 
+	if (((PgHost *) host)->keep_files)
+	{
+		/* its callback stays registered */
+		close_kept(spool);
+		return;
+	}
 	BufFileClose(spool->file);
 	pfree(spool);
 }
@@ -275,4 +300,10 @@ void
 wfml_host_report(WfHost *host)
 {
 	((PgHost *) host)->report = true;
+}
+
+void
+wfml_host_keep_files(WfHost *host)
+{
+	((PgHost *) host)->keep_files = true;
 }

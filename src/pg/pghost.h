@@ -17,6 +17,8 @@ extern MemoryContext wfml_host_context(WfHost *host);
 extern void wfml_host_limit(WfHost *host, size_t bytes, const char *setting);
 /* Report host->progress() to wfml.training_progress. */
 extern void wfml_host_report(WfHost *host);
+/* Temporary files live as long as the context, past the end of the transaction. */
+extern void wfml_host_keep_files(WfHost *host);
 /* SQLSTATE of a core error. */
 extern int	wfml_sqlstate(WfCode code);
 

@@ -27,6 +27,7 @@
 #include "utils/dsa.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 
 #include "pg/pghost.h"
 #include "pg/pgteam.h"
@@ -57,6 +58,7 @@ typedef struct TeamControl
 	dsa_handle	area;
 	dsa_pointer exchange;		/* the allocation being handed round */
 	int			training_memory;	/* kB */
+	bool		no_snapshot;	/* the leader holds none while it trains */
 	WfSpec		spec;
 } TeamControl;
 
@@ -149,6 +151,28 @@ team_init(PgTeam *t, WfHost *host, TeamControl *control, int rank, int size, dsa
 
 /* ---- a worker ---- */
 
+/*
+ * A worker starts with the leader's snapshot and is to end with it, but an
+ * hour of training must not hold vacuum back: it is put away as bytes.
+ */
+static char *
+put_snapshot_away(void)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	char	   *bytes = palloc(EstimateSnapshotSpace(snapshot));
+
+	SerializeSnapshot(snapshot, bytes);
+	PopActiveSnapshot();
+	return bytes;
+}
+
+static void
+take_snapshot_back(char *bytes)
+{
+	PushActiveSnapshot(RestoreSnapshot(bytes));
+	pfree(bytes);
+}
+
 void
 wfml_parallel_main(dsm_segment *seg, shm_toc *toc)
 {
@@ -159,6 +183,7 @@ wfml_parallel_main(dsm_segment *seg, shm_toc *toc)
 	PgTeam		team;
 	uint32		size;
 	int			rank;
+	char	   *snapshot = NULL;
 
 	if (strncmp(stamp->build, WFML_BUILD, sizeof(stamp->build)) != 0)
 	{
@@ -178,7 +203,11 @@ wfml_parallel_main(dsm_segment *seg, shm_toc *toc)
 	host = wfml_host_create(context);
 	wfml_host_limit(host, (size_t) control->training_memory * 1024, "wfml.max_training_memory");
 	team_init(&team, host, control, rank, (int) size, dsa_attach(control->area));
+	if (control->no_snapshot)
+		snapshot = put_snapshot_away();
 	wf_algorithm_get(control->spec.algorithm)->fit(&team.team, &control->spec, NULL, NULL);
+	if (snapshot)
+		take_snapshot_back(snapshot);
 	dsa_detach(team.area);
 	MemoryContextDelete(context);
 }
@@ -267,7 +296,10 @@ fit_together(int workers, WfHost *host, const WfSpec *spec, const void *input, W
 	TeamControl *control;
 	dsa_area   *area;
 	PgTeam		team;
+	bool		no_snapshot = !ActiveSnapshotSet();
 
+	if (no_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
 	area = dsa_create(LWTRANCHE_PARALLEL_QUERY_DSA);
 	EnterParallelMode();
 	/* The file that the leader runs, whatever dynamic_library_path finds. */
@@ -289,12 +321,16 @@ fit_together(int workers, WfHost *host, const WfSpec *spec, const void *input, W
 	control->area = dsa_get_handle(area);
 	control->training_memory = wfml_max_training_memory;
 	control->spec = *spec;
+	control->no_snapshot = no_snapshot;
 	shm_toc_insert(pcxt->toc, KEY_TEAM, control);
 
 	LaunchParallelWorkers(pcxt);
 	team_init(&team, host, control, 0, 1 + count_workers(pcxt, stamp, control), area);
 	pg_write_barrier();
 	pg_atomic_write_u32(&control->size, (uint32) team.team.size);
+	/* every worker has taken its copy */
+	if (no_snapshot)
+		PopActiveSnapshot();
 	wf_algorithm_get(spec->algorithm)->fit(&team.team, spec, input, result);
 
 	WaitForParallelWorkersToFinish(pcxt);

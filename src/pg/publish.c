@@ -229,8 +229,8 @@ wfml_publish(WfmlPublication *p)
 	WfmlWriter	writer;
 	WfmlLocked	locked;
 	/* The caller's, before the writer pins its own. */
-	char	   *search_path = pstrdup(GetConfigOption("search_path", false, false));
-	char	   *timezone = pstrdup(GetConfigOption("TimeZone", false, false));
+	char	   *search_path = pstrdup(p->search_path ? p->search_path : GetConfigOption("search_path", false, false));
+	char	   *timezone = pstrdup(p->timezone ? p->timezone : GetConfigOption("TimeZone", false, false));
 
 	wfml_check_may_train(p->name);
 	if (p->artifact_bytes > (size_t) wfml_max_model_size * 1024)

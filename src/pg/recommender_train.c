@@ -13,19 +13,10 @@
 #include "pg/recommender_work.h"
 #include "pg/settings.h"
 #include "pg/stored_arguments.h"
-#include "pg/training.h"
-
-/* The arguments of wfml.train_recommender() beside what is to be read. */
-typedef struct RecommenderCall
-{
-	char	   *model;
-	WfmlInteractionsSource read;
-	Jsonb	   *params;			/* NULL: none */
-	bool		activate;
-} RecommenderCall;
+#include "pg/traincall.h"
 
 static void
-read_call(FunctionCallInfo fcinfo, RecommenderCall *call)
+read_call(FunctionCallInfo fcinfo, WfmlRecommenderCall *call)
 {
 	memset(call, 0, sizeof(*call));
 	call->model = wfml_argument_text(fcinfo, 0, "model");
@@ -55,7 +46,7 @@ columns_used(const WfmlInteractionsSource *read)
 }
 
 static Jsonb *
-stored_arguments(const RecommenderCall *call)
+stored_arguments(const WfmlRecommenderCall *call)
 {
 	const WfmlInteractionsSource *read = &call->read;
 	StringInfoData buf;
@@ -72,6 +63,39 @@ stored_arguments(const RecommenderCall *call)
 	return wfml_stored_end(&buf, call->params);
 }
 
+void
+wfml_recommender_read(WfmlTraining *t, WfmlRecommenderCall *call)
+{
+	t->spec.task = WF_RECOMMENDATION;
+	wfml_interactions_load(t->host, &call->read);
+}
+
+void
+wfml_recommender_fit(WfmlTraining *t, const WfmlRecommenderCall *call)
+{
+	WfRecommenderInput input = {
+		.interactions = call->read.interactions,
+		.content = call->read.content,
+		.size_limit = (size_t) wfml_max_model_size * 1024,
+		.memory_limit = (size_t) wfml_max_training_memory * 1024,
+	};
+	WfmlRecommenderWork work;
+
+	wfml_recommender_work(&t->spec, &call->read, NULL, &work);
+	wfml_training_check_memory(work.memory, wfml_recommender_size_text(&call->read));
+	wfml_training_fit(t, &input, work.steps, work.memory);
+}
+
+void
+wfml_recommender_describe(WfmlTraining *t, const WfmlRecommenderCall *call)
+{
+	t->publication.source = call->read.stored_source;
+	t->publication.features = wfml_stored_names(columns_used(&call->read), &t->n_columns);
+	t->publication.params = call->params;
+	t->publication.activate = call->activate;
+	t->publication.arguments = stored_arguments(call);
+}
+
 PG_FUNCTION_INFO_V1(wfml_train_recommender);
 
 /*
@@ -82,29 +106,13 @@ PG_FUNCTION_INFO_V1(wfml_train_recommender);
 Datum
 wfml_train_recommender(PG_FUNCTION_ARGS)
 {
-	RecommenderCall call;
+	WfmlRecommenderCall call;
 	WfmlTraining t;
-	WfRecommenderInput input;
-	WfmlRecommenderWork work;
 
 	read_call(fcinfo, &call);
 	wfml_training_begin(&t, "wfml.train_recommender()", call.model, "recommender", call.params);
-	t.spec.task = WF_RECOMMENDATION;
-	wfml_interactions_load(t.host, &call.read);
-	wfml_recommender_work(&t.spec, &call.read, NULL, &work);
-	wfml_training_check_memory(work.memory, wfml_recommender_size_text(&call.read));
-	input = (WfRecommenderInput) {
-		.interactions = call.read.interactions,
-		.content = call.read.content,
-		.size_limit = (size_t) wfml_max_model_size * 1024,
-		.memory_limit = (size_t) wfml_max_training_memory * 1024,
-	};
-	wfml_training_fit(&t, &input, work.steps, work.memory);
-
-	t.publication.source = call.read.stored_source;
-	t.publication.features = wfml_stored_names(columns_used(&call.read), &t.n_columns);
-	t.publication.params = call.params;
-	t.publication.activate = call.activate;
-	t.publication.arguments = stored_arguments(&call);
+	wfml_recommender_read(&t, &call);
+	wfml_recommender_fit(&t, &call);
+	wfml_recommender_describe(&t, &call);
 	return wfml_training_finish(fcinfo, &t);
 }

@@ -12,20 +12,11 @@
 #include "pg/eventsource.h"
 #include "pg/settings.h"
 #include "pg/stored_arguments.h"
-#include "pg/training.h"
+#include "pg/traincall.h"
 #include "pg/trainspec.h"
 
-/* The arguments of wfml.train_sequence(). */
-typedef struct SequenceCall
-{
-	char	   *model;
-	WfmlEventRequest events;
-	Jsonb	   *params;			/* NULL: none */
-	bool		activate;
-} SequenceCall;
-
 static void
-read_call(FunctionCallInfo fcinfo, SequenceCall *call)
+read_call(FunctionCallInfo fcinfo, WfmlSequenceCall *call)
 {
 	call->model = wfml_argument_text(fcinfo, 0, "model");
 	call->events = (WfmlEventRequest) {
@@ -64,7 +55,7 @@ columns_used(const WfmlEventSource *source)
 }
 
 static Jsonb *
-stored_arguments(const SequenceCall *call, const WfmlEventSource *source)
+stored_arguments(const WfmlSequenceCall *call, const WfmlEventSource *source)
 {
 	StringInfoData buf;
 
@@ -77,39 +68,57 @@ stored_arguments(const SequenceCall *call, const WfmlEventSource *source)
 	return wfml_stored_end(&buf, call->params);
 }
 
+WfmlEventSource *
+wfml_sequence_read(WfmlTraining *t, WfmlSequenceCall *call)
+{
+	WfmlEventSource *source;
+
+	t->spec.task = WF_SEQUENCE;
+	call->events.tie_column = wfml_spec_column(&t->spec, "tie_column");
+	source = wfml_events_read(t->host, &call->events);
+	wfml_events_notice(source);
+	return source;
+}
+
+void
+wfml_sequence_fit(WfmlTraining *t, const WfmlEventSource *source)
+{
+	size_t		shared = check_memory(&t->spec, source->log);
+	WfSequenceInput input = {
+		.log = source->log,
+		.size_limit = (size_t) wfml_max_model_size * 1024,
+		.time_zone = source->zone,
+	};
+	/* Gradient boosting on its features is most of it: hundreds of rounds over tens of columns. */
+	double		work = (double) source->log->n_events * 1e4;
+
+	wfml_training_fit(t, &input, work, shared);
+}
+
+void
+wfml_sequence_describe(WfmlTraining *t, const WfmlSequenceCall *call, const WfmlEventSource *source)
+{
+	t->publication.source = source->stored_source;
+	t->publication.features = wfml_stored_names(columns_used(source), &t->n_columns);
+	t->publication.params = call->params;
+	t->publication.activate = call->activate;
+	t->publication.arguments = stored_arguments(call, source);
+}
+
 PG_FUNCTION_INFO_V1(wfml_train_sequence);
 
 /* wfml.train_sequence(model, source, case_column, event_column, time_column, params, activate) → training_summary */
 Datum
 wfml_train_sequence(PG_FUNCTION_ARGS)
 {
-	SequenceCall call;
+	WfmlSequenceCall call;
 	WfmlTraining t;
 	WfmlEventSource *source;
-	WfSequenceInput input;
-	double		work;
-	size_t		shared;
 
 	read_call(fcinfo, &call);
 	wfml_training_begin(&t, "wfml.train_sequence()", call.model, "sequence", call.params);
-	t.spec.task = WF_SEQUENCE;
-	call.events.tie_column = wfml_spec_column(&t.spec, "tie_column");
-	source = wfml_events_read(t.host, &call.events);
-	wfml_events_notice(source);
-	shared = check_memory(&t.spec, source->log);
-	input = (WfSequenceInput) {
-		.log = source->log,
-		.size_limit = (size_t) wfml_max_model_size * 1024,
-		.time_zone = source->zone,
-	};
-	/* Gradient boosting on its features is most of it: hundreds of rounds over tens of columns. */
-	work = (double) source->log->n_events * 1e4;
-	wfml_training_fit(&t, &input, work, shared);
-
-	t.publication.source = source->stored_source;
-	t.publication.features = wfml_stored_names(columns_used(source), &t.n_columns);
-	t.publication.params = call.params;
-	t.publication.activate = call.activate;
-	t.publication.arguments = stored_arguments(&call, source);
+	source = wfml_sequence_read(&t, &call);
+	wfml_sequence_fit(&t, source);
+	wfml_sequence_describe(&t, &call, source);
 	return wfml_training_finish(fcinfo, &t);
 }

@@ -25,6 +25,7 @@ typedef struct WfmlSourceRequest
 	const char *target;			/* NULL: none */
 	int			task;			/* WfTask, or -1: from the target's type and values */
 	const char *positive;		/* label of class 1; NULL: true, else 1, else the rarer */
+	const char *positive_before;	/* a retraining's: positive as it was, as long as there are two classes */
 	const char *weight_column;
 	const char *group_column;
 	const char *scale_column;	/* groups that numbers are scaled by; NULL: none */
@@ -33,6 +34,13 @@ typedef struct WfmlSourceRequest
 	const char *model;			/* name, for columns that its attachments write; may be NULL */
 	size_t		memory_limit;	/* bytes of cells before spooling */
 	bool		quiet;			/* no NOTICEs */
+	/*
+	 * A retraining's (features are automatic, or as the user named them): the
+	 * columns of the model, which must be there, and all that were read for it;
+	 * no others are.  NIL: none.
+	 */
+	List	   *kept;			/* of char * */
+	List	   *read;			/* NIL: only those */
 } WfmlSourceRequest;
 
 typedef struct WfmlSource

@@ -382,6 +382,9 @@ choose_positive(const WfmlTarget *target, const Label *labels, int n)
 	const char *wanted = target->request->positive;
 	int			i;
 
+	if (wanted == NULL && n == 2 && target->request->positive_before &&
+		(i = find_label(labels, n, target->request->positive_before)) >= 0)
+		return i;
 	if (wanted == NULL)
 		return n == 2 ? positive_label(target, labels) : -1;
 	i = find_label(labels, n, wanted);

@@ -16,29 +16,18 @@
 #include "utils/timestamp.h"
 
 #include "pg/arguments.h"
+#include "pg/columns.h"
 #include "pg/kind.h"
 #include "pg/settings.h"
 #include "pg/source.h"
 #include "pg/stored_arguments.h"
-#include "pg/training.h"
+#include "pg/traincall.h"
 #include "pg/trainspec.h"
 
-/* The arguments of wfml.train(). */
-typedef struct TrainCall
-{
-	char	   *model;
-	char	   *algorithm;
-	char	   *source;
-	char	   *target;			/* NULL: none */
-	Jsonb	   *params;			/* NULL: none */
-	List	   *features;		/* of char *; NIL: automatic */
-	char	   *task;			/* NULL: automatic */
-	bool		activate;
-} TrainCall;
-
 static void
-read_call(FunctionCallInfo fcinfo, TrainCall *call)
+read_call(FunctionCallInfo fcinfo, WfmlTrainCall *call)
 {
+	memset(call, 0, sizeof(*call));
 	call->model = wfml_argument_text(fcinfo, 0, "model");
 	call->algorithm = wfml_argument_text(fcinfo, 1, "algorithm");
 	call->source = wfml_argument_text(fcinfo, 2, "source");
@@ -50,7 +39,7 @@ read_call(FunctionCallInfo fcinfo, TrainCall *call)
 }
 
 static WfmlSource *
-read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
+read_source(WfHost *host, const WfmlTrainCall *call, const WfSpec *spec)
 {
 	WfmlSourceRequest request = {
 		.source = call->source,
@@ -58,6 +47,9 @@ read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 		.target = call->target,
 		.task = wfml_task_parse(call->task),
 		.positive = wfml_spec_column(spec, "positive"),
+		.positive_before = call->positive,
+		.read = call->read,
+		.kept = call->kept,
 		.weight_column = wfml_spec_column(spec, "weight_column"),
 		.group_column = wfml_spec_column(spec, "group_column"),
 		.scale_column = wfml_spec_column(spec, "scale_by"),
@@ -66,6 +58,7 @@ read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 			(wf_spec_is(spec, "time_features", "epoch") ? 1u << WF_PART_EPOCH : 0),
 		.model = call->model,
 		.memory_limit = (size_t) maintenance_work_mem * 1024,
+		.quiet = call->kept != NIL,
 	};
 	WfmlSource *source;
 
@@ -81,7 +74,7 @@ read_source(WfHost *host, const TrainCall *call, const WfSpec *spec)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("algorithm \"%s\" cannot do %s", call->algorithm, wfml_task_name(source->task))));
-	if (source->has_timestamp &&
+	if (source->has_timestamp && !request.quiet &&
 		(spec->validation == WF_VALIDATE_HOLDOUT || spec->validation == WF_VALIDATE_CV))
 		ereport(NOTICE,
 				(errmsg("rows have a time but are validated at random"),
@@ -118,17 +111,38 @@ columns_kept(const WfSchema *schema)
 	return names;
 }
 
+/* Columns that were read beside those: what a row is known by depends on them (frame.h). */
+static List *
+columns_read(const WfmlSource *source)
+{
+	List	   *names = NIL;
+	bool		more = false;
+
+	for (int i = 0; i < source->columns->n; i++)
+	{
+		const WfmlColumn *column = &source->columns->column[i];
+
+		if (column->schema_index < 0)
+			continue;
+		names = lappend(names, unconstify(char *, column->name));
+		more |= source->schema->columns[column->schema_index].left_out != WF_KEPT;
+	}
+	return more ? names : NIL;
+}
+
 static Jsonb *
-stored_arguments(const TrainCall *call, const char *stored_source)
+stored_arguments(const WfmlTrainCall *call, const WfmlSource *source)
 {
 	StringInfoData buf;
 
 	wfml_stored_begin(&buf);
 	wfml_stored_add(&buf, "algorithm", call->algorithm);
-	wfml_stored_add(&buf, "source", stored_source);
+	wfml_stored_add(&buf, "source", source->stored_source);
 	wfml_stored_add(&buf, "target", call->target);
 	wfml_stored_add(&buf, "task", call->task);
 	wfml_stored_add_names(&buf, "features", call->features);
+	if (call->features == NIL)
+		wfml_stored_add_names(&buf, "read", columns_read(source));
 	return wfml_stored_end(&buf, call->params);
 }
 
@@ -144,39 +158,58 @@ warn_of_leak(const WfFitResult *result, const WfmlSource *source)
 			 errhint("If so, leave it out with the argument \"features\".")));
 }
 
+WfmlSource *
+wfml_train_read(WfmlTraining *t, const WfmlTrainCall *call)
+{
+	WfmlSource *source = read_source(t->host, call, &t->spec);
+
+	t->spec.task = source->task;
+	return source;
+}
+
+void
+wfml_train_fit(WfmlTraining *t, const WfmlSource *source, WfJudges *judges)
+{
+	double		work;
+	size_t		shared = check_memory(&t->spec, source, &work);
+	WfFitInput	input = {
+		.schema = source->schema,
+		.frame = source->frame,
+		.class_of_code = source->class_of_code,
+		.size_limit = (size_t) wfml_max_model_size * 1024,
+		.judges = judges,
+	};
+
+	wfml_training_fit(t, &input, work, shared);
+	warn_of_leak(&t->result, source);
+}
+
+void
+wfml_train_describe(WfmlTraining *t, const WfmlTrainCall *call, const WfmlSource *source)
+{
+	t->publication.source = source->stored_source;
+	t->publication.target = call->target;
+	t->publication.features = wfml_stored_names(columns_kept(source->schema), &t->n_columns);
+	t->publication.params = call->params;
+	t->publication.activate = call->activate;
+	t->publication.positive = source->positive;
+	t->publication.arguments = stored_arguments(call, source);
+}
+
 PG_FUNCTION_INFO_V1(wfml_train);
 
 /* wfml.train(model, algorithm, source, target, params, features, task, activate) → training_summary */
 Datum
 wfml_train(PG_FUNCTION_ARGS)
 {
-	TrainCall	call;
+	WfmlTrainCall call;
 	WfmlTraining t;
-	WfFitInput	input;
 	WfmlSource *source;
-	double		work;
-	size_t		shared;
 
 	read_call(fcinfo, &call);
 	wfml_training_begin(&t, "wfml.train()", call.model, call.algorithm, call.params);
-	source = read_source(t.host, &call, &t.spec);
-	t.spec.task = source->task;
-	shared = check_memory(&t.spec, source, &work);
-	input = (WfFitInput) {
-		.schema = source->schema,
-		.frame = source->frame,
-		.class_of_code = source->class_of_code,
-		.size_limit = (size_t) wfml_max_model_size * 1024,
-	};
-	wfml_training_fit(&t, &input, work, shared);
-	warn_of_leak(&t.result, source);
-
-	t.publication.source = source->stored_source;
-	t.publication.target = call.target;
-	t.publication.features = wfml_stored_names(columns_kept(source->schema), &t.n_columns);
-	t.publication.params = call.params;
-	t.publication.activate = call.activate;
-	t.publication.positive = source->positive;
-	t.publication.arguments = stored_arguments(&call, source->stored_source);
+	source = wfml_train_read(&t, &call);
+	wfml_train_fit(&t, source, NULL);
+	wfml_train_describe(&t, &call, source);
 	return wfml_training_finish(fcinfo, &t);
 }

@@ -131,13 +131,11 @@ summary(FunctionCallInfo fcinfo, const WfmlPublication *p, const WfFitResult *re
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
-Datum
-wfml_training_finish(FunctionCallInfo fcinfo, WfmlTraining *t)
+void
+wfml_training_publish(WfmlTraining *t)
 {
 	WfmlPublication *p = &t->publication;
-	Datum		row;
 
-	p->name = t->model;
 	p->algorithm = wf_algorithm_get(t->spec.algorithm)->name;
 	p->task = wfml_task_name(t->spec.task);
 	p->metrics = wfml_scores_json(&t->result);
@@ -153,6 +151,16 @@ wfml_training_finish(FunctionCallInfo fcinfo, WfmlTraining *t)
 		ereport(NOTICE,
 				(errmsg("training stopped after \"max_seconds\" with %d rounds", t->result.rounds),
 				 errdetail("The model depends on the machine's speed, so it cannot be repeated exactly.")));
+}
+
+Datum
+wfml_training_finish(FunctionCallInfo fcinfo, WfmlTraining *t)
+{
+	WfmlPublication *p = &t->publication;
+	Datum		row;
+
+	p->name = t->model;
+	wfml_training_publish(t);
 	compare_with_replaced(p, &t->result);
 	row = summary(fcinfo, p, &t->result, t->n_columns);
 	MemoryContextDelete(t->context);

@@ -52,6 +52,9 @@ extern void wfml_training_check_memory(size_t bytes, const char *detail);
 /* Fit by the algorithm, with workers when the work is worth it (pgteam.h). */
 extern void wfml_training_fit(WfmlTraining *training, const void *input, double work, size_t shared_bytes);
 
+/* Store the fit under publication.name, and say if time ran out. */
+extern void wfml_training_publish(WfmlTraining *training);
+
 /*
  * Publish, tell what is to be told, free the context; a
  * wfml.training_summary for the caller to return.
