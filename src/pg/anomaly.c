@@ -13,6 +13,7 @@
 #include "core/isolation.h"
 #include "pg/anomaly.h"
 #include "pg/callsite.h"
+#include "pg/counters.h"
 #include "pg/explain.h"
 #include "pg/kind.h"
 
@@ -51,6 +52,7 @@ score_input(FunctionCallInfo fcinfo, WfmlInput input, const WfModel **model, dou
 	wfml_site_use_name(site, PG_GETARG_TEXT_PP(0));
 	*model = site->cached->model;
 	wf_model_predict(*model, wfml_site_features(site, input, PG_GETARG_DATUM(1)), score);
+	wfml_count(site->cached->id, WFML_COUNT_PREDICTIONS, 1);
 	return true;
 }
 

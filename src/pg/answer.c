@@ -20,6 +20,7 @@
 #include "pg/attempt.h"
 #include "pg/counters.h"
 #include "pg/fallback.h"
+#include "pg/predcache.h"
 #include "pg/registry.h"
 #include "pg/settings.h"
 #include "pg/tables.h"
@@ -187,17 +188,16 @@ typedef struct Question
 	/* results */
 	Side	   *side;			/* that answered, or failed */
 	bool		chose_b;
+	bool		known;			/* from the prediction cache */
 } Question;
 
 static void
 ask(Question *q, Side *side, int32 version)
 {
-	const WfmlCached *cached;
-
 	q->side = side;
 	use_side(q->answerer, side, version);
-	cached = side->site->cached;
-	wf_model_predict(cached->model, wfml_site_features(side->site, q->kind, q->input), cached->values);
+	(void) wfml_site_features(side->site, q->kind, q->input);
+	q->known = wfml_predcache_predict_if_faster(side->site->cached);
 }
 
 /* Without an entity the features decide, as the first version sees them. */
@@ -297,7 +297,8 @@ answered(Question *q)
 
 	answer->answered = true;
 	q->answerer->cached = q->side->site->cached;
-	wfml_detail_fill(q->side->site->cached, q->side->resolved.version, "function", &answer->detail);
+	wfml_detail_fill(q->side->site->cached, q->side->resolved.version,
+					 q->known ? "cache" : "function", &answer->detail);
 	answer->model_id = q->side->resolved.id;
 	wfml_count(answer->model_id, WFML_COUNT_PREDICTIONS, 1);
 }

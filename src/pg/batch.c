@@ -17,6 +17,7 @@
 #include "pg/anomaly.h"
 #include "pg/arguments.h"
 #include "pg/cache.h"
+#include "pg/counters.h"
 #include "pg/input.h"
 #include "pg/kind.h"
 #include "pg/registry.h"
@@ -90,6 +91,7 @@ wfml_predict_batch(PG_FUNCTION_ARGS)
 	scorer.emit = emit_prediction;
 	scorer.arg = &out;
 	wfml_score(&scorer, source);
+	wfml_count(resolved.id, WFML_COUNT_PREDICTIONS, scorer.n_rows);
 	wfml_cache_unpin(scorer.cached, CurrentMemoryContext);
 	return (Datum) 0;
 }

@@ -18,6 +18,7 @@
 #include "utils/tuplestore.h"
 
 #include "pg/compat.h"
+#include "pg/counters.h"
 #include "pg/history.h"
 
 #define DEFAULT_N 3
@@ -107,6 +108,7 @@ next_event(FunctionCallInfo fcinfo, bool as_text)
 	for (int i = 0; i < history.n; i++)
 		wfml_history_push(c, &history, i, wfml_history_event(c, &history, i));
 	expert = wf_sequence_next(c->state, p);
+	wfml_count(c->cached->id, WFML_COUNT_PREDICTIONS, 1);
 	source = CStringGetTextDatum(wf_expert_name(expert));
 	n = rank_events(p, n_all, n, &ranked);
 	InitMaterializedSRF(fcinfo, 0);

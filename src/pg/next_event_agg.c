@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "pg/compat.h"
+#include "pg/counters.h"
 #include "pg/history.h"
 #include "pg/kind.h"
 
@@ -137,6 +138,7 @@ wfml_next_event_final(PG_FUNCTION_ARGS)
 	n = wf_sequence_n_events(wfml_sequence_of(running->c.cached)) + 1;
 	p = palloc_extended(sizeof(double) * n, MCXT_ALLOC_HUGE);
 	(void) wf_sequence_next(running->c.state, p);
+	wfml_count(running->c.cached->id, WFML_COUNT_PREDICTIONS, 1);
 	for (uint32_t e = 1; e < n; e++)
 		if (p[e] > p[best])
 			best = e;

@@ -23,6 +23,7 @@
 #include "core/recommender.h"
 #include "pg/callsite.h"
 #include "pg/compat.h"
+#include "pg/counters.h"
 #include "pg/kind.h"
 #include "pg/pghost.h"
 #include "pg/registry.h"
@@ -196,6 +197,7 @@ recommend(FunctionCallInfo fcinfo, IdType type)
 	InitMaterializedSRF(fcinfo, 0);
 	if (n > 0)
 		n = wf_recommend(wfml_host_create(CurrentMemoryContext), site->cached->model->opened, &query, n, rows);
+	wfml_count(site->cached->id, WFML_COUNT_PREDICTIONS, 1);
 	put_rows(fcinfo, site, rows, n, true);
 	return (Datum) 0;
 }
@@ -237,6 +239,7 @@ predict_rating(FunctionCallInfo fcinfo, IdType user_type, IdType item_type)
 	rating = wf_predict_rating(wfml_host_create(CurrentMemoryContext), opened,
 							   find_argument(fcinfo, 1, user_type, user_ids(site)),
 							   find_argument(fcinfo, 2, item_type, item_ids(site)));
+	wfml_count(site->cached->id, WFML_COUNT_PREDICTIONS, 1);
 	PG_RETURN_FLOAT8(rating);
 }
 
