@@ -46,6 +46,13 @@ extern void wfml_init_materialized_srf(FunctionCallInfo fcinfo);
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* 17: a backend's virtual transaction is a struct. */
+#if PG_VERSION_NUM >= 170000
+#define WFML_MY_LXID (MyProc->vxid.lxid)
+#else
+#define WFML_MY_LXID (MyProc->lxid)
+#endif
+
 /* 18: name and version in the module's magic block. */
 #if PG_VERSION_NUM >= 180000
 #define WFML_MODULE_MAGIC(VERSION) PG_MODULE_MAGIC_EXT(.name = "wfml", .version = VERSION)

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "pg/access.h"
+#include "pg/attached.h"
 #include "pg/compat.h"
 #include "pg/publish.h"
 #include "pg/registry.h"
@@ -188,6 +189,9 @@ drop_version(const char *name, int32 number, const WfmlLocked *locked)
 					 errmsg("cannot drop version %d of model \"%s\" because it is active", number, name),
 					 errhint("Activate another version first, or drop the whole model.")));
 		wfml_refuse_used_name("drop", name);
+		/* Its rule can go on without any version. */
+		if (!locked->has_fallback)
+			wfml_refuse_attached("drop the last version of", name);
 		wfml_execute("UPDATE wfml.registry SET active_id = NULL, active_version = NULL WHERE name = $2",
 					 2, types, values, NULL);
 	}
@@ -212,6 +216,7 @@ drop_all(const char *name)
 		numbers[i] = DatumGetInt32(wfml_result(i, 2, &isnull));
 	}
 	wfml_refuse_used_name("drop", name);
+	wfml_refuse_attached("drop", name);
 	for (uint64 i = 0; i < n; i++)
 		wfml_refuse_used_version("drop", name, numbers[i], ids[i]);
 	/* The next model of this name may be somebody else's. */
@@ -262,9 +267,10 @@ wfml_rename_model(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("model \"%s\" already exists", new_name)));
 	wfml_refuse_used_name("rename", old_name);
-	/* Versions, grants and history follow by their foreign keys. */
+	/* Versions, grants, attachments and history follow by their foreign keys. */
 	wfml_execute("UPDATE wfml.registry SET name = $2 WHERE name = $1", 2, types, values, NULL);
 	wfml_execute("UPDATE wfml.evaluation SET model = $2 WHERE model = $1", 2, types, values, NULL);
+	wfml_attached_rename(old_name, new_name);
 	wfml_write_end(&writer);
 	PG_RETURN_VOID();
 }

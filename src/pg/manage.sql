@@ -19,12 +19,12 @@ COMMENT ON FUNCTION wfml.retire(text, integer) IS 'keep a version, but refuse it
 CREATE FUNCTION wfml.drop_model(model text, version integer DEFAULT NULL) RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_drop_model';
-COMMENT ON FUNCTION wfml.drop_model(text, integer) IS 'drop a model with all its versions, or one version; refused while an index or function uses it';
+COMMENT ON FUNCTION wfml.drop_model(text, integer) IS 'drop a model with all its versions, or one version; refused while an index, function or attached table uses it';
 
 CREATE FUNCTION wfml.rename_model(old_name text, new_name text) RETURNS void
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_rename_model';
-COMMENT ON FUNCTION wfml.rename_model(text, text) IS 'give a model another name; its versions, grants and history follow';
+COMMENT ON FUNCTION wfml.rename_model(text, text) IS 'give a model another name; its versions, grants, attachments and history follow';
 
 CREATE FUNCTION wfml.set_comment(model text, comment text) RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE

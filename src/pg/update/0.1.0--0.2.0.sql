@@ -32,3 +32,7 @@ CREATE FUNCTION wfml.cache_stats(
 COMMENT ON FUNCTION wfml.cache_stats() IS
 	'models that this session keeps opened, most recently used first: size is its own memory, shared_size what it shares with other sessions (bytes); hits counts statements, not rows';
 COMMENT ON FUNCTION wfml.cache_clear() IS 'empty this session''s caches of models and of answers; returns how many models left';
+
+-- manage.sql
+COMMENT ON FUNCTION wfml.drop_model(text, integer) IS 'drop a model with all its versions, or one version; refused while an index, function or attached table uses it';
+COMMENT ON FUNCTION wfml.rename_model(text, text) IS 'give a model another name; its versions, grants, attachments and history follow';
