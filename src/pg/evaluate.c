@@ -25,6 +25,7 @@
 #include "pg/anomaly.h"
 #include "pg/arguments.h"
 #include "pg/cache.h"
+#include "pg/evaluate.h"
 #include "pg/kind.h"
 #include "pg/pghost.h"
 #include "pg/registry.h"
@@ -60,9 +61,8 @@ typedef struct Outcomes
 	uint64		unlabelled;		/* rows without an outcome, or with a label the model does not know */
 } Outcomes;
 
-/* Class of a label, or -1. */
-static int
-class_of(const WfModel *model, const char *label)
+int
+wfml_class_of(const WfModel *model, const char *label)
 {
 	size_t		length = strlen(label);
 
@@ -170,7 +170,7 @@ collect_row(WfmlScorer *s, const WfmlScoredRow *row)
 	}
 	if (o->n_classes)
 	{
-		int			actual = row->extra ? class_of(model, row->extra) : -1;
+		int			actual = row->extra ? wfml_class_of(model, row->extra) : -1;
 		uint16		label = (uint16) actual;
 		uint16		answer = (uint16) wf_output_label(&model->output, row->values);
 
@@ -219,6 +219,19 @@ stored_target(int64 id)
 	return target;
 }
 
+const char *
+wfml_evaluation_target(char *asked, int64 model_id, const char *name)
+{
+	char	   *target = asked ? asked : stored_target(model_id);
+
+	if (target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("model \"%s\" has no stored target", name),
+				 errhint("Name the column with what really happened in the argument \"target\".")));
+	return target;
+}
+
 static Outcomes *
 collect(const char *name, const char *source, char *target)
 {
@@ -236,18 +249,11 @@ collect(const char *name, const char *source, char *target)
 	o->anomaly = o->cached->model->header->task == WF_ANOMALY;
 	o->n_classes = o->anomaly ? 2 : (int) o->cached->model->header->n_classes;
 	o->labels = o->cached->labels;
-	if (target == NULL)
-		target = stored_target(o->resolved.id);
-	if (target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("model \"%s\" has no stored target", name),
-				 errhint("Name the column with what really happened in the argument \"target\".")));
-	o->target = target;
+	o->target = wfml_evaluation_target(target, o->resolved.id, name);
 	memset(&scorer, 0, sizeof(scorer));
 	scorer.model_name = name;
 	scorer.cached = o->cached;
-	scorer.extra_column = target;
+	scorer.extra_column = o->target;
 	scorer.extra_role = "target";
 	scorer.emit = collect_row;
 	scorer.arg = o;
@@ -255,7 +261,7 @@ collect(const char *name, const char *source, char *target)
 	if (o->unlabelled > 0)
 		ereport(NOTICE,
 				(errmsg(UINT64_FORMAT " rows whose \"%s\" is null or unknown to model \"%s\" were left out",
-						o->unlabelled, target, name)));
+						o->unlabelled, o->target, name)));
 	if (o->n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),

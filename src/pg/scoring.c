@@ -25,7 +25,8 @@ flush(WfmlScorer *s)
 	int			n_values = wf_model_n_values(model);
 
 	CHECK_FOR_INTERRUPTS();
-	wf_model_predict_block(model, s->x, (size_t) s->n, s->values);
+	if (!s->features_only)
+		wf_model_predict_block(model, s->x, (size_t) s->n, s->values);
 	for (int i = 0; i < s->n; i++)
 	{
 		WfmlScoredRow row = {
@@ -141,13 +142,10 @@ score_row(WfmlRowReader *reader, TupleTableSlot *slot)
 	return true;
 }
 
-void
-wfml_score(WfmlScorer *s, const char *source)
+static void
+prepare(WfmlScorer *s)
 {
 	const WfModel *model = s->cached->model;
-	char	   *stored;
-	bool		is_relation;
-	char	   *query = wfml_source_query(source, &stored, &is_relation);
 
 	s->reader.start = score_start;
 	s->reader.row = score_row;
@@ -159,8 +157,56 @@ wfml_score(WfmlScorer *s, const char *source)
 	s->number = palloc(sizeof(double) * WFML_SCORE_BLOCK);
 	s->n = 0;
 	s->n_rows = 0;
-	wfml_source_read(query, &s->reader);
-	if (s->n > 0)
-		flush(s);
-	MemoryContextDelete(s->block_context);
+}
+
+/* One run of the query for several scorers. */
+typedef struct Together
+{
+	WfmlRowReader reader;		/* first */
+	WfmlScorer *scorers;
+	int			n;
+} Together;
+
+static void
+together_start(WfmlRowReader *reader, TupleDesc desc, const WfmlOrigin *origins)
+{
+	Together   *t = (Together *) reader;
+
+	for (int i = 0; i < t->n; i++)
+		score_start(&t->scorers[i].reader, desc, origins);
+}
+
+static bool
+together_row(WfmlRowReader *reader, TupleTableSlot *slot)
+{
+	Together   *t = (Together *) reader;
+
+	for (int i = 0; i < t->n; i++)
+		score_row(&t->scorers[i].reader, slot);
+	return true;
+}
+
+void
+wfml_score_together(WfmlScorer *scorers, int n, const char *source)
+{
+	char	   *stored;
+	bool		is_relation;
+	char	   *query = wfml_source_query(source, &stored, &is_relation);
+	Together	t = {{together_start, together_row}, scorers, n};
+
+	for (int i = 0; i < n; i++)
+		prepare(&scorers[i]);
+	wfml_source_read(query, &t.reader);
+	for (int i = 0; i < n; i++)
+	{
+		if (scorers[i].n > 0)
+			flush(&scorers[i]);
+		MemoryContextDelete(scorers[i].block_context);
+	}
+}
+
+void
+wfml_score(WfmlScorer *s, const char *source)
+{
+	wfml_score_together(s, 1, source);
 }

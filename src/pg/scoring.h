@@ -37,6 +37,7 @@ struct WfmlScorer
 	const char *extra_role;		/* "target", "key_column": for errors */
 	void		(*emit) (WfmlScorer *scorer, const WfmlScoredRow *row);
 	void	   *arg;
+	bool		features_only;	/* do not predict: values stay unset */
 	/* private */
 	MemoryContext context;
 	MemoryContext block_context;
@@ -55,5 +56,7 @@ struct WfmlScorer
 
 /* Run the query of a source (relation or SELECT) through the model. */
 extern void wfml_score(WfmlScorer *scorer, const char *source);
+/* The same for several models at once: the query runs once, so each gets every row in the same order. */
+extern void wfml_score_together(WfmlScorer *scorers, int n, const char *source);
 
 #endif							/* WFML_SCORING_H */
