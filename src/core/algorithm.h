@@ -125,6 +125,7 @@ typedef struct WfShape
 	const uint32_t *first_cut;	/* by feature, into cuts */
 	const float *cuts;
 	const WfIdMap *ids[WF_MAX_IDMAPS];	/* NULL: no such section */
+	bool		verified;		/* the bytes were opened before: no need to look at all of them again */
 } WfShape;
 
 struct WfFitResult;

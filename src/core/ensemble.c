@@ -480,13 +480,10 @@ verify_trees(Verify *v, uint32_t most_words)
 }
 
 void
-wf_ensemble_open(WfHost *host, const void *section, size_t length,
-				 uint32_t n_features, const uint8_t *is_category, int n_classes,
-				 WfEnsemble *out)
+wf_ensemble_use(WfHost *host, const void *section, size_t length,
+				uint32_t n_features, int n_classes, WfEnsemble *out)
 {
 	const WfEnsembleHeader *h = section;
-	Verify		v = {.host = host, .e = out};
-	uint32_t	most_words;
 
 	if (length < sizeof(*h) || ((uintptr_t) section & 7) != 0)
 		corrupt(host, "the trees are cut off");
@@ -500,7 +497,18 @@ wf_ensemble_open(WfHost *host, const void *section, size_t length,
 	out->bitsets = part(host, section, length, h->bitsets_at, h->n_bitsets, sizeof(uint64_t[4]));
 	out->floats = part(host, section, length, h->floats_at, h->n_floats, sizeof(float));
 	out->base = part(host, section, length, h->base_at, h->n_outputs, sizeof(double));
+}
 
+void
+wf_ensemble_open(WfHost *host, const void *section, size_t length,
+				 uint32_t n_features, const uint8_t *is_category, int n_classes,
+				 WfEnsemble *out)
+{
+	const WfEnsembleHeader *h = section;
+	Verify		v = {.host = host, .e = out};
+	uint32_t	most_words;
+
+	wf_ensemble_use(host, section, length, n_features, n_classes, out);
 	verify_slots(host, out, is_category);
 	for (int o = 0; o < h->n_outputs; o++)
 		if (!isfinite(out->base[o]) || (h->leaf == WF_LEAF_CLASS && out->base[o] != 0))

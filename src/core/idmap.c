@@ -93,10 +93,21 @@ verify_table(WfHost *host, const WfIdMap *map)
 }
 
 void
+wf_idmap_use(const void *section, WfIdMap *out)
+{
+	const IdMapHeader *header = section;
+
+	out->n = header->n;
+	out->mask = header->places - 1;
+	out->start = (const uint64_t *) (header + 1);
+	out->table = (const uint32_t *) (out->start + header->n + 1);
+	out->strings = (const char *) (out->table + header->places);
+}
+
+void
 wf_idmap_open(WfHost *host, const void *section, size_t length, WfIdMap *out)
 {
 	const IdMapHeader *header = section;
-	const uint8_t *bytes = section;
 	size_t		need = sizeof(*header);
 
 	if (length < need || header->n > WF_IDMAP_MAX || header->places == 0 ||
@@ -105,12 +116,7 @@ wf_idmap_open(WfHost *host, const void *section, size_t length, WfIdMap *out)
 	need += ((size_t) header->n + 1) * sizeof(uint64_t) + (size_t) header->places * sizeof(uint32_t);
 	if (need > length || header->strings_length != length - need)
 		corrupt(host);
-	out->n = header->n;
-	out->mask = header->places - 1;
-	out->start = (const uint64_t *) (bytes + sizeof(*header));
-	out->table = (const uint32_t *) (out->start + header->n + 1);
-	out->strings = (const char *) (out->table + header->places);
-
+	wf_idmap_use(section, out);
 	if (out->start[0] != 0 || out->start[out->n] != header->strings_length)
 		corrupt(host);
 	for (uint32_t i = 0; i < out->n; i++)

@@ -46,6 +46,9 @@ void		wf_idmap_write(WfHost *host, uint32_t n,
 /* Verify a section once (WF_E_CORRUPT); allocates nothing. */
 void		wf_idmap_open(WfHost *host, const void *section, size_t length, WfIdMap *out);
 
+/* Use a section that was verified before. */
+void		wf_idmap_use(const void *section, WfIdMap *out);
+
 /* Number of the id, WF_CODE_MISSING when there is none.  Only the first WF_DICT_KEY_BYTES count. */
 uint32_t	wf_idmap_find(const WfIdMap *map, const char *bytes, size_t length);
 

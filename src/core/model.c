@@ -43,7 +43,6 @@ static void
 verify_bytes(WfHost *host, const uint8_t *bytes, size_t length)
 {
 	const WfModelHeader *h = (const WfModelHeader *) bytes;
-	uint32_t	crc = 0;
 
 	if (length < sizeof(*h) || ((uintptr_t) bytes & 7) != 0 ||
 		memcmp(h->magic, WF_MODEL_MAGIC, sizeof(h->magic)) != 0)
@@ -54,12 +53,19 @@ verify_bytes(WfHost *host, const uint8_t *bytes, size_t length)
 				   h->format, WF_MODEL_FORMAT);
 	if (h->format == 0 || h->length != length)
 		corrupt(host, "wrong length");
+}
+
+static void
+verify_checksum(WfHost *host, const uint8_t *bytes, size_t length)
+{
+	uint32_t	crc = 0;
+
 	for (size_t at = 16; at < length; at += CHECK_BYTES)
 	{
 		host->check(host);
 		crc = wf_crc32c(crc, bytes + at, length - at < CHECK_BYTES ? length - at : CHECK_BYTES);
 	}
-	if (crc != h->crc)
+	if (crc != ((const WfModelHeader *) bytes)->crc)
 		corrupt(host, "wrong checksum");
 }
 
@@ -381,7 +387,7 @@ read_extras(Reader *r)
 static const char ids_tag[WF_MAX_IDMAPS][5] = {"IDS0", "IDS1"};
 
 static void
-make_shape(WfHost *host, WfModel *m)
+make_shape(WfHost *host, WfModel *m, bool verified)
 {
 	uint32_t	d = m->header->n_features;
 	uint32_t   *first_cut = wf_alloc(host, d, sizeof(uint32_t));
@@ -397,20 +403,23 @@ make_shape(WfHost *host, WfModel *m)
 	}
 	m->shape = (WfShape) {.n_features = d,.n_classes = (int) m->header->n_classes,
 		.n_outputs = (int) m->header->n_outputs,.is_category = is_category,
-	.n_bins = n_bins,.first_cut = first_cut,.cuts = m->cuts};
+	.n_bins = n_bins,.first_cut = first_cut,.cuts = m->cuts,.verified = verified};
 	for (int i = 0; i < WF_MAX_IDMAPS; i++)
 	{
 		const void *section = wf_model_section(m, ids_tag[i], &length);
 
 		if (section == NULL)
 			continue;
-		wf_idmap_open(host, section, length, &m->ids[i]);
+		if (verified)
+			wf_idmap_use(section, &m->ids[i]);
+		else
+			wf_idmap_open(host, section, length, &m->ids[i]);
 		m->shape.ids[i] = &m->ids[i];
 	}
 }
 
-WfModel *
-wf_model_open(WfHost *host, const void *bytes, size_t length)
+static WfModel *
+open_model(WfHost *host, const void *bytes, size_t length, bool verified)
 {
 	WfModel    *m;
 	Reader		r = {.host = host};
@@ -419,6 +428,8 @@ wf_model_open(WfHost *host, const void *bytes, size_t length)
 	int			algorithm;
 
 	verify_bytes(host, bytes, length);
+	if (!verified)
+		verify_checksum(host, bytes, length);
 	m = wf_alloc_zero(host, 1, sizeof(*m));
 	m->bytes = bytes;
 	m->length = length;
@@ -444,9 +455,23 @@ wf_model_open(WfHost *host, const void *bytes, size_t length)
 	section = wf_model_section(m, m->algorithm->section, &section_length);
 	if (section == NULL)
 		corrupt(host, "the algorithm's section is missing");
-	make_shape(host, m);
+	make_shape(host, m, verified);
 	m->opened = m->algorithm->open(host, section, section_length, &m->shape);
+	/* Said of these bytes only. */
+	m->shape.verified = false;
 	return m;
+}
+
+WfModel *
+wf_model_open(WfHost *host, const void *bytes, size_t length)
+{
+	return open_model(host, bytes, length, false);
+}
+
+WfModel *
+wf_model_open_verified(WfHost *host, const void *bytes, size_t length)
+{
+	return open_model(host, bytes, length, true);
 }
 
 const void *

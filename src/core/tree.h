@@ -199,6 +199,9 @@ typedef struct WfEnsemble
 void		wf_ensemble_open(WfHost *host, const void *section, size_t length,
 							 uint32_t n_features, const uint8_t *is_category, int n_classes,
 							 WfEnsemble *out);
+/* The same for a section that was checked before: only finds its parts. */
+void		wf_ensemble_use(WfHost *host, const void *section, size_t length,
+							uint32_t n_features, int n_classes, WfEnsemble *out);
 
 /* One decoded node, for code that visits whole trees (TreeSHAP, inspection). */
 typedef struct WfNode

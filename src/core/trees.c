@@ -74,8 +74,11 @@ wf_trees_open(WfHost *host, const void *section, size_t length, const WfShape *s
 	WfTrees    *trees = wf_alloc_zero(host, 1, sizeof(*trees));
 	size_t		limit;
 
-	wf_ensemble_open(host, section, length, shape->n_features, shape->is_category,
-					 shape->n_classes, &trees->ensemble);
+	if (shape->verified)
+		wf_ensemble_use(host, section, length, shape->n_features, shape->n_classes, &trees->ensemble);
+	else
+		wf_ensemble_open(host, section, length, shape->n_features, shape->is_category,
+						 shape->n_classes, &trees->ensemble);
 	trees->shape = *shape;
 	trees->sources = make_sources(host, &trees->ensemble, shape);
 	/* Opening may take twice the model's length in all, and something for the smallest. */

@@ -284,6 +284,8 @@ open_model(Entry *entry, int64 id, MemoryContext context)
 	}
 	else
 		bytes = wfml_artifact_load(id, context, &length);
+	if (entry->shared && entry->shared->verified)
+		return wf_model_open_verified(host, bytes, length);
 	model = wf_model_open(host, bytes, length);
 	wfml_check_strings(model);
 	if (entry->shared)

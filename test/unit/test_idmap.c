@@ -30,11 +30,15 @@ WF_TEST(every_id_is_found)
 	WfHost	   *host = &th.host;
 	WfBytes		bytes;
 	WfIdMap		map;
+	WfIdMap		again;
 
 	test_host_begin(&th);
 	write_ids(host, N_IDS, &bytes);
 	wf_idmap_open(host, bytes.data, bytes.length, &map);
 	WF_CHECK_EQ(map.n, N_IDS);
+	wf_idmap_use(bytes.data, &again);
+	WF_CHECK(again.n == map.n && again.mask == map.mask && again.start == map.start &&
+			 again.table == map.table && again.strings == map.strings);
 	for (uint32_t i = 0; i < N_IDS; i++)
 	{
 		size_t		length;

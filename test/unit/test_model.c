@@ -98,6 +98,7 @@ round_trip(Maker m, WfCalibration calibration)
 		WF_CHECK_STR(wf_model_string(model, model->labels[c]), name);
 	}
 	check_rows(&m, model);
+	check_rows(&m, wf_model_open_verified(&th.host, bytes.data, bytes.length));
 	test_host_end(&th);
 }
 

@@ -57,7 +57,9 @@ open_model(WfHost *host, const WfBytes *artifact)
 	void	   *bytes = wf_alloc_aligned(host, artifact->length, 1);
 
 	memcpy(bytes, artifact->data, artifact->length);
-	return wf_model_open(host, bytes, artifact->length);
+	wf_model_open(host, bytes, artifact->length);
+	/* as a second session opens what it shares */
+	return wf_model_open_verified(host, bytes, artifact->length);
 }
 
 static WfModel *
