@@ -15,7 +15,7 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 			l.metric, l.value AS live, l.lower AS live_lower, l.upper AS live_upper, l.outcomes, l.training,
 			-- Both scores are estimates: the interval is widened by the error of the one from training.
 			pg_catalog.sqrt(1 + l.outcomes / nullif(l.training_rows, 0)) AS wider,
-			f.feature AS drift_feature, f.psi AS drift_psi, b.broken, j.message AS job_error,
+			f.feature AS drift_feature, f.psi AS drift_psi, f.judged AS drift_judged, b.broken, b.problem, j.message AS job_error,
 			NOT EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.oid = u.owner::oid) AS orphan,
 			CASE WHEN q.model IS NULL THEN interval '30 days' ELSE q.max_age END AS max_age,
 			coalesce(q.max_drift, 0.25) AS max_drift
@@ -35,23 +35,23 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 				AND ((SELECT coalesce(pg_catalog.current_setting('wfml.user_id', true), '') = '')
 					OR p.user_id = (SELECT pg_catalog.current_setting('wfml.user_id', true)))) e ON true
 		LEFT JOIN LATERAL (
-			SELECT pg_catalog.substr(v.metric, 5) AS feature, v.value AS psi
+			SELECT pg_catalog.max(v.value) FILTER (WHERE v.metric = 'psi') AS judged,
+				pg_catalog.max(v.value) FILTER (WHERE v.metric LIKE 'psi:%') AS psi,
+				(pg_catalog.array_agg(pg_catalog.substr(v.metric, 5) ORDER BY v.value DESC, v.metric)
+					FILTER (WHERE v.metric LIKE 'psi:%'))[1] AS feature
 			FROM wfml.evaluation v
-			WHERE v.model_id = m.id AND v.source = 'drift' AND v.metric LIKE 'psi:%' AND v.value IS NOT NULL
-				AND v.at = (SELECT pg_catalog.max(w.at) FROM wfml.evaluation w
-							WHERE w.model_id = m.id AND w.source = 'drift' AND w.metric LIKE 'psi:%')
-			ORDER BY v.value DESC, v.metric
-			LIMIT 1) f ON true
+			WHERE v.model_id = m.id AND v.source = 'drift' AND v.value IS NOT NULL
+				AND v.at = (SELECT pg_catalog.max(w.at) FROM wfml.evaluation w WHERE w.model_id = m.id AND w.source = 'drift')) f ON true
 		LEFT JOIN LATERAL (
-			SELECT pg_catalog.count(*) AS broken
-			FROM wfml.attachment a
-			WHERE a.model = u.name AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = a.relation::oid)) b ON true
+			SELECT pg_catalog.count(*) AS broken, pg_catalog.min(a.broken) AS problem
+			FROM wfml.attachments a
+			WHERE a.model = u.name AND a.broken IS NOT NULL) b ON true
 		-- The last training of the model, where it failed and nothing newer serves.
 		LEFT JOIN LATERAL (
 			SELECT k.message
 			FROM (SELECT r.status, r.message, r.finished_at
 				FROM wfml.job_run r
-				WHERE r.model = u.name AND u.is_owner AND r.status NOT IN ('queued', 'running', 'cancelled')
+				WHERE r.model_number = u.number AND u.is_owner AND r.status NOT IN ('queued', 'running', 'cancelled')
 					AND (r.kind = 'retrain' OR r.kind = 'train' AND r.role::oid = u.owner::oid)
 				ORDER BY r.created_at DESC
 				LIMIT 1) k
@@ -63,7 +63,7 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 				WHEN f.metric IN ('log_loss', 'rmse', 'mae', 'brier', 'ece')
 					THEN f.training < f.live - (f.live - f.live_lower) * f.wider
 				ELSE f.training > f.live + (f.live_upper - f.live) * f.wider END AS worse,
-			f.drift_psi > f.max_drift AS drifts,
+			f.drift_judged > f.max_drift AS drifts,
 			f.age > f.max_age AS old
 		FROM facts f
 	)
@@ -90,7 +90,7 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 		CASE WHEN g.orphan THEN 'its owner is gone: wfml.reassign_models() gives it a new one'
 			WHEN g.id IS NULL THEN 'no version is active: train it or wfml.activate() one'
 			WHEN g.failing THEN 'see error in wfml.predictions of the last hours'
-			WHEN g.broken > 0 THEN 'see wfml.attachments: mend the table, or wfml.detach()'
+			WHEN g.broken > 0 THEN 'attached table: ' || pg_catalog.left(g.problem, 80) || '; mend it or wfml.detach()'
 			WHEN g.job_error IS NOT NULL THEN 'its last training failed: ' || pg_catalog.left(g.job_error, 100)
 			WHEN g.worse THEN 'worse than in training: wfml.retrain(), or look at wfml.trend() and wfml.drift() first'
 			WHEN g.drifts THEN 'its input changed: wfml.retrain() once there are enough outcomes of such rows'
@@ -101,7 +101,7 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 COMMENT ON VIEW wfml.health IS
 	'one line for each model that you may use; short form: SELECT name, status, advice FROM wfml.health. Numbers from the log count the predictions that you may see';
 COMMENT ON COLUMN wfml.health.status IS
-	'the first of these that holds: orphan: its owner was dropped (superusers see such models) · failed: no active version, more than 5 % of the predictions of 24 hours not answered by the model (5 at least, or all), a broken attachment, or the last training failed (the owner sees that) · degraded: with 50 outcomes or more the training score lies outside, on the better side, of the 95 % interval of the difference · drifting: the last drift() found a feature with a PSI above the policy''s max_drift, 0.25 without one · stale: older than the policy''s max_age, 30 days without a policy · healthy';
+	'the first of these that holds: orphan: its owner was dropped (superusers see such models) · failed: no active version, more than 5 % of the predictions of 24 hours not answered by the model (5 at least, or all), a broken attachment, or the last training failed (the owner sees that) · degraded: with 50 outcomes or more the training score lies outside, on the better side, of the 95 % interval of the difference · drifting: the last drift() found one feature or more that drift, with a PSI above the policy''s max_drift, 0.25 without one · stale: older than the policy''s max_age, 30 days without a policy · healthy';
 COMMENT ON COLUMN wfml.health.age IS 'since the active version was trained';
 COMMENT ON COLUMN wfml.health.last_used IS 'latest logged prediction; those that are not logged leave no trace';
 COMMENT ON COLUMN wfml.health.error_rate IS 'share of the predictions of 24 hours that the model itself could not answer, 0..1';
@@ -143,13 +143,10 @@ GRANT SELECT ON wfml.metrics_24h TO PUBLIC;
 
 -- ---- the database ----
 
+-- Totals tell nothing of single models, so everybody may see them.
 CREATE FUNCTION wfml.counter_totals(OUT counter text, OUT value numeric) RETURNS SETOF record
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL RESTRICTED ROWS 10
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY SELECT c.counter, sum(c.value) FROM wfml.counter_rows() c GROUP BY c.counter;
-END $$;
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'wfml_counter_totals';
 COMMENT ON FUNCTION wfml.counter_totals() IS
 	'counts of all sessions of this database since the server started, all models together';
 
@@ -173,11 +170,9 @@ CREATE VIEW wfml.system_metrics WITH (security_barrier) AS
 	SELECT v.metric, v.value, v.unit, 'jobs of yours and of your models'
 	FROM (SELECT pg_catalog.count(*) FILTER (WHERE j.status = 'running') AS running,
 			pg_catalog.count(*) FILTER (WHERE j.status = 'queued') AS queued,
-			pg_catalog.count(*) FILTER (WHERE j.status = 'failed' AND j.finished_at > pg_catalog.now() - interval '24 hours') AS failed
-		FROM wfml.job_run j
-		LEFT JOIN wfml.registry r ON r.name = j.model
-		WHERE (j.status IN ('running', 'queued') OR j.created_at > pg_catalog.now() - interval '8 days')
-			AND (pg_catalog.pg_has_role(j.role::oid, 'USAGE') OR pg_catalog.pg_has_role(r.owner::oid, 'USAGE'))) s
+			pg_catalog.count(*) FILTER (WHERE j.status = 'failed'
+				AND coalesce(j.finished_at, j.started_at, j.created_at) > pg_catalog.now() - interval '24 hours') AS failed
+		FROM wfml.jobs j) s
 	CROSS JOIN LATERAL (VALUES ('jobs_running', s.running::numeric, 'jobs'), ('jobs_queued', s.queued, 'jobs'),
 		('jobs_failed_24h', s.failed, 'jobs')) v (metric, value, unit)
 	UNION ALL
