@@ -450,7 +450,7 @@ wfml_shared_sweep(void)
 {
 	Slot		copy[N_SLOTS];
 
-	if (table == NULL)
+	if (!attach_table())
 		return;
 	LWLockAcquire(&table->lock, LW_SHARED);
 	memcpy(copy, table->slots, sizeof(copy));
