@@ -278,6 +278,28 @@ watch_rule(Attachment *a)
 }
 
 static void
+rule_context(void *arg)
+{
+	const Attachment *a = arg;
+
+	errcontext("fallback of model \"%s\": %s", a->model, a->fallback);
+}
+
+/* A rule that cannot work here is better told now than when it is needed. */
+static void
+check_rule(Attachment *a)
+{
+	ErrorContextCallback callback;
+
+	callback.callback = rule_context;
+	callback.arg = a;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	wfml_fallback_check(a->fallback, RelationGetDescr(a->relation), a->relation->rd_rel->reltype);
+	error_context_stack = callback.previous;
+}
+
+static void
 check_model(Attachment *a)
 {
 	read_registry(a);
@@ -287,7 +309,7 @@ check_model(Attachment *a)
 	else
 		watch_rule(a);
 	if (a->fallback)
-		wfml_fallback_check(a->fallback, RelationGetDescr(a->relation), a->relation->rd_rel->reltype);
+		check_rule(a);
 	check_watched(a);
 }
 

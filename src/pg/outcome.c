@@ -6,6 +6,7 @@
 #include "pg/compat.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -198,7 +199,8 @@ wfml_outcome_trigger(PG_FUNCTION_ARGS)
 	if (unchanged(state, trigger, outcome))
 		return PointerGetDatum(NULL);
 	entity = wfml_as_text(&state->key, row, desc);
-	if (entity != (Datum) 0)
+	/* Rows of temporary tables arrive in read-only transactions, too. */
+	if (entity != (Datum) 0 && !XactReadOnly)
 		write_outcome(state, entity, outcome);
 	return PointerGetDatum(NULL);
 }
