@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 use WfmlTest;
 
-my $node = start_node('main', "restart_after_crash = on\nmax_parallel_maintenance_workers = 2\nmax_worker_processes = 16\nlog_min_messages = warning");
+my $node = start_node('main', "restart_after_crash = on\nmax_parallel_maintenance_workers = 2\nmax_worker_processes = 16\nlog_statement = none\nlog_min_messages = warning");
 
 load_jobs($node);
 $node->safe_psql('postgres', q{
@@ -97,6 +97,43 @@ my $there = $node->safe_psql('postgres', q{SELECT count(*) FROM wfml.ml_model WH
 ok($there == $told || $there == $told + 1, "all $told versions that the client was told of are there ($there)");
 all_is_well('published one after the other', 1 + $there);
 is($node->safe_psql('postgres', q{SELECT active_version FROM wfml.registry WHERE name = 'series'}), $there, 'the last is active');
+
+# ---- while predictions are logged, by calls and by triggers ----
+
+$node->safe_psql('postgres', q{
+CREATE TABLE arrivals (id bigint PRIMARY KEY, LIKE jobs, expected text);
+SELECT wfml.attach('kept', 'arrivals', 'id', 'expected', NULL, 'class')});
+# each statement is committed alone, and the client told
+$in = "SET client_min_messages = error;\n";
+($out, $err) = ('', '');
+my $logger = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(60));
+
+for my $n (1 .. 4000)
+{
+	$in .= "INSERT INTO arrivals (id, protocol, compounds, input_fields, iterations, num_pending, hour, day)
+		SELECT $n, protocol, compounds, input_fields, iterations, num_pending, hour, day FROM jobs OFFSET $n LIMIT 1 RETURNING 'inserted ' || id;
+UPDATE arrivals SET class = expected WHERE id = $n RETURNING 'known ' || id;
+SELECT 'logged $n ' || p.label FROM (SELECT * FROM jobs OFFSET $n LIMIT 1) j, LATERAL wfml.log_predict('kept', j, 'call $n') p;\n";
+}
+$logger->pump until $out =~ /logged 50 /;
+$pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query LIKE '%arrivals%' AND pid <> pg_backend_pid()
+	UNION ALL SELECT pid FROM pg_stat_activity WHERE query LIKE '%log_predict%' AND pid <> pg_backend_pid() LIMIT 1});
+kill 'KILL', $pid;
+eval { $logger->finish };
+ok(wait_until_back($pid), 'the server is back');
+
+# what is there of what the client was told, at most one statement more
+my %told = map { $_ => scalar(() = $out =~ /^$_/mg) } qw(inserted known logged);
+my ($inserted, $by_trigger, $joined, $by_call) = split /\|/, $node->safe_psql('postgres', q{
+SELECT (SELECT count(*) FROM arrivals), count(*) FILTER (WHERE entity NOT LIKE 'call %'), count(actual), count(*) FILTER (WHERE entity LIKE 'call %') FROM wfml.prediction});
+
+ok($inserted - $told{inserted} =~ /^[01]$/, "rows: $told{inserted} told, $inserted there");
+is($by_trigger, $inserted, 'each has its logged prediction');
+ok($joined - $told{known} =~ /^[01]$/, "outcomes: $told{known} told, $joined there");
+ok($by_call - $told{logged} =~ /^[01]$/, "calls: $told{logged} told, $by_call there");
+is($node->safe_psql('postgres', q{SELECT count(*) FROM arrivals a FULL JOIN (SELECT * FROM wfml.prediction WHERE entity NOT LIKE 'call %') p ON p.entity = a.id::text
+	WHERE a.expected IS DISTINCT FROM p.label OR a.class IS DISTINCT FROM p.actual}), '0', 'row and log agree');
+all_is_well('killed while logging', 1 + $there);
 
 # ---- everything at once ----
 

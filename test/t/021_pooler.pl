@@ -159,6 +159,25 @@ is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT user_id), coun
 	2 * 480 * $modes . '|16|' . 480 * $modes, 'every prediction is logged for its user, and those without one for none');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM wfml.prediction WHERE 'e' || substr(user_id, 5) <> entity}), '0', 'no client has the user of another');
 
+# ---- rows scored as they arrive, and what keeps models young ----
+
+is(ask(q{SELECT wfml.attach('step', 'arrivals', 'id', 'p', NULL, 'up')}), '', 'attached through the pooler');
+is(ask(q{SELECT wfml.set_retrain_policy('step', max_age => '1 ms')}), '', 'a policy');
+for my $mode (@modes)
+{
+	sixteen('insert', $mode, q{\set x random(0, 19)
+INSERT INTO arrivals (client, x) VALUES (:client_id, :x), (:client_id, :x) RETURNING 1 / (p = (x >= 10)::text)::int;
+BEGIN;
+UPDATE arrivals SET up = x >= 10 WHERE client = :client_id AND up IS NULL;
+SELECT 1 / (label = (:x::int >= 10)::text)::int FROM wfml.predict_cached('step', jsonb_build_object('x', :x::int));
+COMMIT;
+});
+}
+is($node->safe_psql('postgres', q{SELECT count(*), count(*) FILTER (WHERE actual = label) FROM wfml.prediction WHERE source = 'trigger' OR source = 'cache'}),
+	join('|', (2 * 480 * $modes) x 2), 'every row is logged once, its outcome joined');
+unlike(ask('CALL wfml.run_retraining()'), qr/ERROR/, 'run_retraining() commits for itself through the pooler');
+is($node->safe_psql('postgres', q{SELECT string_agg(status, ' ') FROM wfml.job_run WHERE model = 'step' AND kind = 'retrain' AND status IN ('done', 'kept')}) =~ /^(done|kept)$/, 1, 'and retrains');
+
 is(registry_faults($node), '', 'nothing is half there');
 $node->stop;
 done_testing();
