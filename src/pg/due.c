@@ -273,7 +273,7 @@ count_for_people(WfmlDue *due)
 	over = wfml_time_limit_end();
 	if (error == NULL)
 		return;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && !over)
+	if (wfml_is_cancel(error) && !over)
 		ReThrowError(error);
 	due->note = psprintf("new rows cannot be counted: %s",
 						 over ? psprintf("it takes longer than %g seconds", due->max_seconds) : error->message);

@@ -10,8 +10,10 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/lock.h"
 #include "tcop/utility.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
@@ -23,8 +25,9 @@
 #include "pg/job.h"
 #include "pg/tables.h"
 
-/* Longest HINT that a failed job's message takes over. */
+/* Longest HINT that a failed job's message takes over, and longest message, in bytes. */
 #define MAX_HINT 150
+#define MAX_MESSAGE 1000
 
 /* ---- steps ---- */
 
@@ -106,6 +109,34 @@ wfml_step_bare(void (*work) (void *arg), void *arg)
 	return step(work, arg, false);
 }
 
+/* ---- what stored code may try ---- */
+
+bool
+wfml_is_cancel(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		error->funcname && strcmp(error->funcname, "ProcessInterrupts") == 0;
+}
+
+bool
+wfml_holds_advisory_locks(void)
+{
+	WfmlWriter	writer;
+	bool		any;
+
+	wfml_write_begin(&writer, NULL);
+	any = wfml_execute("SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' LIMIT 1",
+					   0, NULL, NULL, NULL) > 0;
+	wfml_write_end(&writer);
+	return any;
+}
+
+void
+wfml_drop_advisory_locks(void)
+{
+	LockReleaseSession(USER_LOCKMETHOD);
+}
+
 /* ---- rows ---- */
 
 int64
@@ -185,13 +216,10 @@ wfml_job_end_by_error(int64 id, const ErrorData *error, bool time_is_over, doubl
 	const char *status = "failed";
 	char	   *message = pstrdup(error->message ? error->message : "");
 
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-	{
-		if (time_is_over)
-			message = psprintf("it took longer than %g seconds", max_seconds);
-		else
-			status = "cancelled";
-	}
+	if (wfml_is_cancel(error) && time_is_over)
+		message = psprintf("it took longer than %g seconds", max_seconds);
+	else if (wfml_is_cancel(error))
+		status = "cancelled";
 	else
 	{
 		if (error->detail)
@@ -200,6 +228,7 @@ wfml_job_end_by_error(int64 id, const ErrorData *error, bool time_is_over, doubl
 		if (error->hint && strlen(error->hint) <= MAX_HINT)
 			message = psprintf("%s; %s", message, error->hint);
 	}
+	message[pg_mbcliplen(message, strlen(message), MAX_MESSAGE)] = '\0';
 	return wfml_job_end(id, status, 0, message, NULL);
 }
 

@@ -41,6 +41,16 @@ extern ErrorData *wfml_step(void (*work) (void *arg), void *arg);
 /* The same without a snapshot. */
 extern ErrorData *wfml_step_bare(void (*work) (void *arg), void *arg);
 
+/* Did somebody cancel us?  (Stored code can raise the same SQLSTATE.) */
+extern bool wfml_is_cancel(const ErrorData *error);
+
+/*
+ * Session-level advisory locks that stored code took would stay with us: see
+ * that there are none of our own before, then let go of all after it.
+ */
+extern bool wfml_holds_advisory_locks(void);
+extern void wfml_drop_advisory_locks(void);
+
 /* A job's row. */
 typedef struct WfmlJob
 {

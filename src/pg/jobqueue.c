@@ -248,7 +248,7 @@ wfml_job_run(int64 id, WfmlCommit commit)
 		or_raise(wfml_step(fail_step, &failure));
 		wfml_commit_step(commit);
 		/* Somebody stopped us, not just this job. */
-		if (failure.error->sqlerrcode == ERRCODE_QUERY_CANCELED && !failure.requested)
+		if (wfml_is_cancel(failure.error) && !failure.requested)
 			ReThrowError(unconstify(ErrorData *, failure.error));
 		ereport(NOTICE,
 				(errmsg("job " INT64_FORMAT " failed: %s", id, failure.error->message)));
@@ -294,6 +294,7 @@ void
 wfml_jobs_run_queued(WfmlCommit commit)
 {
 	Next		next = {.user = GetUserId()};
+	bool		locks = wfml_holds_advisory_locks();
 
 	or_raise(wfml_step(reap_step, NULL));
 	wfml_commit_step(commit);
@@ -304,6 +305,8 @@ wfml_jobs_run_queued(WfmlCommit commit)
 		if (!next.found)
 			break;
 		wfml_job_run(next.after, commit);
+		if (!locks)
+			wfml_drop_advisory_locks();
 	}
 }
 

@@ -165,7 +165,7 @@ record_failure(Run *run)
 {
 	or_raise(wfml_step(fail_step, run));
 	wfml_commit_step(run->commit);
-	if (run->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !run->over && !run->requested)
+	if (wfml_is_cancel(run->error) && !run->over && !run->requested)
 		ReThrowError(run->error);
 	if (run->over)
 		ereport(NOTICE, (errmsg("retraining of model \"%s\" was stopped after %g seconds", run->due->model, run->due->max_seconds)));
@@ -212,7 +212,7 @@ count_failed(Run *run)
 	ErrorData  *error = run->error;
 	bool		over = run->over;
 
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && !over)
+	if (wfml_is_cancel(error) && !over)
 		ReThrowError(error);
 	run->due->reasons = list_make1("new rows were to be counted");
 	or_raise(wfml_step(claim_step, run));
@@ -230,7 +230,7 @@ maintain_model(Run *run)
 		return;
 	if (run->due->reasons == NIL && !timed_step(run, score_step, true, run->due->max_seconds))
 	{
-		if (run->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !run->over)
+		if (wfml_is_cancel(run->error) && !run->over)
 			ReThrowError(run->error);
 		ereport(WARNING, (errmsg("live score of model \"%s\" is not known: %s", run->due->model, run->error->message)));
 	}
@@ -266,7 +266,7 @@ measure_drift(Run *run)
 {
 	if (!run->due->wants_drift || timed_step(run, drift_step, true, run->due->max_seconds))
 		return;
-	if (run->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !run->over)
+	if (wfml_is_cancel(run->error) && !run->over)
 		ReThrowError(run->error);
 	ereport(NOTICE, (errmsg("drift of model \"%s\" was not measured: %s", run->due->model, run->error->message)));
 }
@@ -277,6 +277,7 @@ typedef struct Candidates
 {
 	Oid			user;
 	List	   *all;
+	bool		locks;			/* the caller's own advisory locks */
 } Candidates;
 
 static void
@@ -284,6 +285,7 @@ candidates_step(void *arg)
 {
 	Candidates *c = arg;
 
+	c->locks = wfml_holds_advisory_locks();
 	wfml_jobs_reap();
 	c->all = wfml_due_candidates(c->user);
 }
@@ -325,6 +327,8 @@ wfml_run_retraining(PG_FUNCTION_ARGS)
 		run.context = AllocSetContextCreate(CurrentMemoryContext, "wfml retraining", ALLOCSET_DEFAULT_SIZES);
 		maintain_model(&run);
 		MemoryContextDelete(run.context);
+		if (!candidates.locks)
+			wfml_drop_advisory_locks();
 		measure_drift(&run);
 	}
 	prune(candidates.user, commit);

@@ -128,7 +128,7 @@ drop_step(void *arg)
 static bool
 went_well(ErrorData *error)
 {
-	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (error && wfml_is_cancel(error))
 		ReThrowError(error);
 	if (error && error->sqlerrcode != ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST)
 		ereport(WARNING, (errmsg("could not prune: %s", error->message)));

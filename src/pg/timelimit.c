@@ -14,7 +14,7 @@
 #include "pg/timelimit.h"
 
 /* How often a cancel is repeated before the session is ended. */
-#define MAX_CANCELS 30
+#define MAX_CANCELS 10
 #define REPEAT_MS 1000
 
 static TimeoutId limit_id;

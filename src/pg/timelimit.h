@@ -4,7 +4,7 @@
  *
  * Unlike statement_timeout it is set in the middle of a statement.  When the
  * time is over the work is cancelled as pg_cancel_backend() would; a function
- * that catches the cancel is cancelled again each second, and half a minute
+ * that catches the cancel is cancelled again each second, and ten seconds
  * later the session is ended, which nothing can catch.
  *-------------------------------------------------------------------------
  */
