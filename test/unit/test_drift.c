@@ -25,8 +25,8 @@ WF_TEST(measures_as_in_scipy)
 	WF_CHECK_NEAR(wf_drift_chi2_p(then, now), 3.725706478780388e-09, 1e-17);
 	for (int c = 0; c < WF_DRIFT_CELLS; c++)
 		half[c] = then[c] / 2;
-	WF_CHECK_EQ(wf_drift_psi(then, half, 0), 0);
-	WF_CHECK_EQ(wf_drift_ks_p(then, half), 1);
+	WF_CHECK_NEAR(wf_drift_psi(then, half, 0), 0, 0);
+	WF_CHECK_NEAR(wf_drift_ks_p(then, half), 1, 0);
 	WF_CHECK_NEAR(wf_drift_chi2_p(then, half), 1, 1e-12);
 	WF_CHECK(isnan(wf_drift_psi(then, none, 0)) && isnan(wf_drift_ks_p(then, none)) && isnan(wf_drift_chi2_p(none, then)));
 }
@@ -38,15 +38,15 @@ WF_TEST(measures_of_extremes_are_finite)
 	double		other[WF_DRIFT_CELLS] = {0};
 
 	other[9] = 1000;
-	WF_CHECK_EQ(wf_drift_psi(one, one, 0), 0);
-	WF_CHECK_EQ(wf_drift_ks_p(one, one), 1);
-	WF_CHECK_EQ(wf_drift_chi2_p(one, one), 1);
+	WF_CHECK_NEAR(wf_drift_psi(one, one, 0), 0, 0);
+	WF_CHECK_NEAR(wf_drift_ks_p(one, one), 1, 0);
+	WF_CHECK_NEAR(wf_drift_chi2_p(one, one), 1, 0);
 	WF_CHECK(wf_drift_psi(one, other, 0) > 10 && isfinite(wf_drift_psi(one, other, 0)));
 	WF_CHECK(wf_drift_ks_p(one, other) < 1e-100);
 	WF_CHECK(wf_drift_chi2_p(one, other) < 1e-100);
 	/* Rare cells are joined: a single row where none was is no proof. */
 	one[4] = 1;
-	WF_CHECK_EQ(wf_drift_chi2_p(one, one), 1);
+	WF_CHECK_NEAR(wf_drift_chi2_p(one, one), 1, 0);
 }
 
 WF_TEST(groups_are_those_of_the_histograms)
@@ -137,9 +137,9 @@ WF_TEST(training_rows_do_not_drift)
 		wf_drift_columns(d, 0, c);
 		for (int i = 0; i < 3; i++)
 		{
-			WF_CHECK_EQ(c[i].psi, 0);
+			WF_CHECK_NEAR(c[i].psi, 0, 0);
 			WF_CHECK_NEAR(c[i].p, 1, 1e-9);
-			WF_CHECK_EQ(c[i].rows, 3000);
+			WF_CHECK_NEAR(c[i].rows, 3000, 0);
 			WF_CHECK_EQ(c[i].verdict, WF_DRIFT_STABLE);
 		}
 		test_host_end(&th);
@@ -241,7 +241,7 @@ WF_TEST(few_rows_say_nothing)
 	wf_drift_columns(d, 30000, c);
 	WF_CHECK(isnan(c[0].p));
 	WF_CHECK_EQ(c[0].verdict, WF_DRIFT_YES);
-	WF_CHECK_EQ(c[0].rows, 30000);
+	WF_CHECK_NEAR(c[0].rows, 30000, 0);
 	test_host_end(&th);
 }
 

@@ -37,7 +37,7 @@ WF_TEST(normal_and_student_as_in_scipy)
 	WF_CHECK_RELATIVE(wf_student_t95(30), 2.0422724563012378);
 	WF_CHECK_RELATIVE(wf_student_t95(1000), 1.9623390808264083);
 	WF_CHECK_NEAR(wf_student_t95(1e12), 1.959963984540054, 1e-9);
-	WF_CHECK_EQ(wf_student_p(INFINITY, 3), 0);
+	WF_CHECK_NEAR(wf_student_p(INFINITY, 3), 0, 0);
 	WF_CHECK(isnan(wf_student_p(NAN, 3)) && isnan(wf_student_p(1, 0)) && isnan(wf_student_t95(NAN)));
 }
 
@@ -50,14 +50,14 @@ WF_TEST(chi2_as_in_scipy)
 	WF_CHECK_RELATIVE(wf_chi2_p(9, 9.5), 0.48503564836747937);
 	WF_CHECK_RELATIVE(wf_chi2_p(900, 9), 6.186801032394592e-188);
 	WF_CHECK_RELATIVE(wf_chi2_p(1000, 1000), 0.49405285382923964);
-	WF_CHECK_EQ(wf_chi2_p(0, 3), 1);
-	WF_CHECK_EQ(wf_chi2_p(INFINITY, 3), 0);
+	WF_CHECK_NEAR(wf_chi2_p(0, 3), 1, 0);
+	WF_CHECK_NEAR(wf_chi2_p(INFINITY, 3), 0, 0);
 	WF_CHECK(isnan(wf_chi2_p(NAN, 3)) && isnan(wf_chi2_p(1, -1)));
 }
 
 WF_TEST(kolmogorov_as_in_scipy)
 {
-	WF_CHECK_EQ(wf_kolmogorov_p(0), 1);
+	WF_CHECK_NEAR(wf_kolmogorov_p(0), 1, 0);
 	WF_CHECK_RELATIVE(wf_kolmogorov_p(0.3), 0.9999906941986655);
 	WF_CHECK_RELATIVE(wf_kolmogorov_p(0.6), 0.8642827790506042);
 	WF_CHECK_RELATIVE(wf_kolmogorov_p(0.99), 0.2808738392255489);
@@ -72,9 +72,9 @@ WF_TEST(sign_test_as_in_scipy)
 {
 	WF_CHECK_RELATIVE(wf_sign_p(0, 5), 0.0625);
 	WF_CHECK_RELATIVE(wf_sign_p(9, 3), 0.14599609375);
-	WF_CHECK_EQ(wf_sign_p(10, 10), 1);
-	WF_CHECK_EQ(wf_sign_p(7, 8), 1);
-	WF_CHECK_EQ(wf_sign_p(0, 0), 1);
+	WF_CHECK_NEAR(wf_sign_p(10, 10), 1, 0);
+	WF_CHECK_NEAR(wf_sign_p(7, 8), 1, 0);
+	WF_CHECK_NEAR(wf_sign_p(0, 0), 1, 0);
 	WF_CHECK_RELATIVE(wf_sign_p(100, 160), 0.00023894190306813953);
 	WF_CHECK_RELATIVE(wf_sign_p(40, 1), 3.8198777474462986e-11);
 	WF_CHECK(isnan(wf_sign_p(-1, 3)));
