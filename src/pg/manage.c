@@ -18,6 +18,7 @@
 #include "pg/access.h"
 #include "pg/attached.h"
 #include "pg/compat.h"
+#include "pg/predictionlog.h"
 #include "pg/publish.h"
 #include "pg/registry.h"
 #include "pg/tables.h"
@@ -270,6 +271,7 @@ wfml_rename_model(PG_FUNCTION_ARGS)
 	/* Versions, grants, attachments and history follow by their foreign keys. */
 	wfml_execute("UPDATE wfml.registry SET name = $2 WHERE name = $1", 2, types, values, NULL);
 	wfml_execute("UPDATE wfml.evaluation SET model = $2 WHERE model = $1", 2, types, values, NULL);
+	wfml_log_renamed(old_name, new_name);
 	wfml_attached_rename(old_name, new_name);
 	wfml_write_end(&writer);
 	PG_RETURN_VOID();

@@ -20,7 +20,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_am.h"
-#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -98,33 +98,41 @@ log_table(void)
 /* ---- the version's row must stay ---- */
 
 /*
- * Versions whose ml_model row this transaction holds.  A lock ends with the
- * subtransaction that took it, so any rollback empties the list.
+ * Versions whose ml_model row this transaction holds, and the name that they
+ * keep meanwhile.  A lock ends with the subtransaction that took it, so any
+ * rollback empties the list.
  */
-static struct
+typedef struct Held
 {
-	int			n;
-	int			next;
-	int64		ids[8];
-} held;
+	int64		id;
+	char		name[NAMEDATALEN];
+} Held;
+
+#define MAX_HELD 8
+
+static Held held[MAX_HELD];
+static int	n_held = 0;
+static int	next_held = 0;
 
 static void
 transaction_ended(XactEvent event, void *arg)
 {
-	held.n = 0;
+	n_held = 0;
 }
 
 static void
 subtransaction_ended(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		held.n = 0;
+		n_held = 0;
 }
 
-static void
-remember(int64 id)
+static const Held *
+remember(int64 id, TupleTableSlot *slot)
 {
 	static bool registered = false;
+	Held	   *h = &held[next_held];
+	bool		isnull;
 
 	if (!registered)
 	{
@@ -132,26 +140,28 @@ remember(int64 id)
 		RegisterSubXactCallback(subtransaction_ended, NULL);
 		registered = true;
 	}
-	held.ids[held.next] = id;
-	held.next = (held.next + 1) % lengthof(held.ids);
-	held.n = Min(held.n + 1, (int) lengthof(held.ids));
+	h->id = id;
+	text_to_cstring_buffer(DatumGetTextPP(slot_getattr(slot, Anum_ml_model_name, &isnull)), h->name, sizeof(h->name));
+	next_held = (next_held + 1) % MAX_HELD;
+	n_held = Min(n_held + 1, MAX_HELD);
+	return h;
 }
 
 /*
- * Lock the version's row as a foreign key does, waiting for who drops it.
- * False: it is gone, or this very transaction is about to drop it.
+ * Lock the version's row as a foreign key does, waiting for who drops or
+ * renames it.  NULL: it is gone, or this very transaction is about to drop it.
  */
-static bool
+static const Held *
 hold_version(int64 id)
 {
 	const WfmlTables *t = wfml_tables();
 	Relation	versions;
 	WfmlScan	scan;
-	bool		held_now = false;
+	const Held *now = NULL;
 
-	for (int i = 0; i < held.n; i++)
-		if (held.ids[i] == id)
-			return true;
+	for (int i = 0; i < n_held; i++)
+		if (held[i].id == id)
+			return &held[i];
 	versions = table_open(t->ml_model, RowShareLock);
 	wfml_scan_id(&scan, t->ml_model, t->ml_model_pkey, Anum_ml_model_id, id);
 	if (HeapTupleIsValid(scan.tuple))
@@ -160,16 +170,27 @@ hold_version(int64 id)
 		TupleTableSlot *slot = table_slot_create(versions, NULL);
 		TM_FailureData failure;
 
-		held_now = table_tuple_lock(versions, &tid, GetActiveSnapshot(), slot, GetCurrentCommandId(false),
-									LockTupleKeyShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
-									&failure) == TM_Ok;
+		if (table_tuple_lock(versions, &tid, GetActiveSnapshot(), slot, GetCurrentCommandId(false),
+							 LockTupleKeyShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+							 &failure) == TM_Ok)
+			now = remember(id, slot);
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	wfml_scan_done(&scan);
 	table_close(versions, NoLock);
-	if (held_now)
-		remember(id);
-	return held_now;
+	return now;
+}
+
+void
+wfml_log_renamed(const char *old_name, const char *new_name)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(old_name), CStringGetTextDatum(new_name)};
+
+	/* 0.1.0 has no log. */
+	if (OidIsValid(get_relname_relid("prediction", wfml_tables()->schema)))
+		wfml_execute("UPDATE wfml.prediction p SET model = $2 FROM wfml.registry r"
+					 " WHERE r.name = $2 AND p.model_number = r.number AND p.model = $1", 2, types, values, NULL);
 }
 
 /* ---- the row ---- */
@@ -204,14 +225,16 @@ fill_detail(LogRow *row, const WfmlDetail *detail)
 static void
 fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
 {
+	const Held *version = entry->model_id != 0 ? hold_version(entry->model_id) : NULL;
+
 	memset(row->nulls, true, sizeof(row->nulls));
 	if (entry->detail)
 		fill_detail(row, entry->detail);
-	if (entry->model_id != 0 && hold_version(entry->model_id))
+	if (version)
 		set(row, COL_MODEL_ID, Int64GetDatum(entry->model_id));
 	set(row, COL_ID, Int64GetDatum(nextval_internal(sequence, false)));
 	set(row, COL_MODEL_NUMBER, Int64GetDatum(entry->model_number));
-	set(row, COL_MODEL, CStringGetTextDatum(entry->model));
+	set(row, COL_MODEL, CStringGetTextDatum(version ? version->name : entry->model));
 	set(row, COL_MADE_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	set(row, COL_MADE_BY, ObjectIdGetDatum(entry->made_by));
 	if (wfml_user_id && wfml_user_id[0] != '\0')
@@ -230,23 +253,64 @@ fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
 
 /* ---- inserting ---- */
 
-/* A b-tree over columns alone, checked at once. */
-static bool
-is_plain(Relation index)
+/*
+ * What an index wants: a b-tree over columns, of all rows or of those where a
+ * column is not null.  It never changes for one index.
+ */
+typedef struct Wants
 {
-	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indimmediate &&
-		!index->rd_index->indisexclusion && index->rd_index->indisready &&
-		heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) &&
-		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+	Oid			index;
+	bool		plain;			/* false: anything else, for the executor */
+	AttrNumber	not_null;		/* 0: all rows */
+} Wants;
+
+static void
+find_wants(Relation index, Wants *wants)
+{
+	List	   *predicate = RelationGetIndexPredicate(index);
+
+	wants->index = RelationGetRelid(index);
+	wants->not_null = 0;
+	wants->plain = index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indimmediate &&
+		!index->rd_index->indisexclusion && RelationGetIndexExpressions(index) == NIL;
+	if (predicate != NIL)
+	{
+		NullTest   *test = list_length(predicate) == 1 ? linitial(predicate) : NULL;
+
+		if (test && IsA(test, NullTest) && test->nulltesttype == IS_NOT_NULL && IsA(test->arg, Var))
+			wants->not_null = ((Var *) test->arg)->varattno;
+		else
+			wants->plain = false;
+	}
+}
+
+static const Wants *
+index_wants(Relation index)
+{
+	static Wants known[MAX_INDEXES];
+	static int	next = 0;
+	Wants	   *wants;
+
+	for (int i = 0; i < MAX_INDEXES; i++)
+		if (known[i].index == RelationGetRelid(index))
+			return &known[i];
+	wants = &known[next];
+	next = (next + 1) % MAX_INDEXES;
+	wants->index = InvalidOid;
+	find_wants(index, wants);
+	return wants;
 }
 
 static void
 insert_entry(Relation table, Relation index, const LogRow *row, ItemPointer tid)
 {
 	static IndexInfo plain = {.type = T_IndexInfo};
+	const Wants *wants = index_wants(index);
 	Datum		values[INDEX_MAX_KEYS];
 	bool		nulls[INDEX_MAX_KEYS];
 
+	if (!index->rd_index->indisready || (wants->not_null && row->nulls[wants->not_null - 1]))
+		return;
 	for (int k = 0; k < index->rd_index->indnatts; k++)
 	{
 		int			column = index->rd_index->indkey.values[k] - 1;
@@ -293,7 +357,7 @@ insert_row(Relation table, LogRow *row)
 		foreach(cell, oids)
 		{
 			indexes[n] = index_open(lfirst_oid(cell), RowExclusiveLock);
-			plain = plain && is_plain(indexes[n]);
+			plain = plain && index_wants(indexes[n])->plain;
 			n++;
 		}
 	if (plain)

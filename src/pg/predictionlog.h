@@ -39,6 +39,9 @@ typedef enum WfmlLogged
 	WFML_LOG_LIMITED			/* the role has used up wfml.rate_limit for this minute */
 } WfmlLogged;
 
+/* Between wfml_write_begin and _end: a model has another name now. */
+extern void wfml_log_renamed(const char *old_name, const char *new_name);
+
 /* user_id comes from wfml.user_id, made_at from the clock. */
 extern WfmlLogged wfml_log_prediction(const WfmlLogEntry *entry);
 
