@@ -15,7 +15,7 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 			l.metric, l.value AS live, l.lower AS live_lower, l.upper AS live_upper, l.outcomes, l.training,
 			-- Both scores are estimates: the interval is widened by the error of the one from training.
 			pg_catalog.sqrt(1 + l.outcomes / nullif(l.training_rows, 0)) AS wider,
-			f.feature AS drift_feature, f.psi AS drift_psi, f.judged AS drift_judged, b.broken, b.problem, j.message AS job_error,
+			f.feature AS drift_feature, f.psi AS drift_psi, f.judged AS drift_judged, b.broken, b.problem, b.has_outcome, j.message AS job_error,
 			NOT EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.oid = u.owner::oid) AS orphan,
 			CASE WHEN q.model IS NULL THEN interval '30 days' ELSE q.max_age END AS max_age,
 			coalesce(q.max_drift, 0.25) AS max_drift
@@ -43,9 +43,10 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 			WHERE v.model_id = m.id AND v.source = 'drift' AND v.value IS NOT NULL
 				AND v.at = (SELECT pg_catalog.max(w.at) FROM wfml.evaluation w WHERE w.model_id = m.id AND w.source = 'drift')) f ON true
 		LEFT JOIN LATERAL (
-			SELECT pg_catalog.count(*) AS broken, pg_catalog.min(a.broken) AS problem
+			SELECT pg_catalog.count(a.broken) AS broken, pg_catalog.min(a.broken) AS problem,
+				pg_catalog.count(a.outcome_column) > 0 AS has_outcome
 			FROM wfml.attachments a
-			WHERE a.model = u.name AND a.broken IS NOT NULL) b ON true
+			WHERE a.model = u.name) b ON true
 		-- The last training of the model, where it failed and nothing newer serves.
 		LEFT JOIN LATERAL (
 			SELECT k.message
@@ -95,7 +96,7 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 			WHEN g.worse THEN 'worse than in training: wfml.retrain(), or look at wfml.trend() and wfml.drift() first'
 			WHEN g.drifts THEN 'its input changed: wfml.retrain() once there are enough outcomes of such rows'
 			WHEN g.old THEN 'older than ' || pg_catalog.justify_hours(g.max_age) || ': wfml.retrain()'
-			WHEN g.live IS NULL AND g.predictions > 0 AND g.outcomes = 0 THEN 'no outcomes yet: wfml.attach() with outcome_column brings them'
+			WHEN g.predictions > 0 AND g.outcomes = 0 AND NOT g.has_outcome THEN 'nothing brings it outcomes: wfml.attach() with outcome_column does'
 			END AS advice
 	FROM judged g;
 COMMENT ON VIEW wfml.health IS
