@@ -33,6 +33,12 @@ wf_frame_create(WfHost *host, size_t memory_limit, bool with_weight, bool with_g
 	return frame;
 }
 
+void
+wf_frame_keep_identity(WfFrame *frame)
+{
+	frame->with_identity = true;
+}
+
 int
 wf_frame_add_column(WfFrame *frame, WfCellKind kind, WfDict *dict)
 {
@@ -144,11 +150,18 @@ hash_extras(const WfFrame *frame, const WfRowExtra *extra, RowHash *h)
 
 /* ---- by row ---- */
 
+/* The target and what else is kept of a row. */
+static int
+words_of_extras(const WfFrame *frame)
+{
+	return 1 + frame->with_weight + frame->with_group + frame->with_time + frame->with_identity;
+}
+
 static WfChunk *
 add_chunk(WfFrame *frame)
 {
 	WfHost	   *host = frame->host;
-	int			words = 3 + frame->with_weight + frame->with_group + frame->with_time;
+	int			words = 2 + words_of_extras(frame);
 	WfChunk    *chunk;
 	uint64_t   *at;
 
@@ -176,6 +189,8 @@ add_chunk(WfFrame *frame)
 		chunk->group = at += WF_FRAME_BLOCK;
 	if (frame->with_time)
 		chunk->time = (double *) (at += WF_FRAME_BLOCK);
+	if (frame->with_identity)
+		chunk->identity = at += WF_FRAME_BLOCK;
 	frame->n_chunks++;
 	frame->row_bytes += (size_t) words * WF_FRAME_BLOCK * sizeof(uint64_t);
 	return chunk;
@@ -197,6 +212,8 @@ keep_row(WfFrame *frame, const RowHash *h, const WfRowExtra *extra)
 		chunk->group[at] = extra->group;
 	if (chunk->time)
 		chunk->time[at] = plain_double(extra->time);
+	if (chunk->identity)
+		chunk->identity[at] = extra->identity;
 }
 
 /* A cell as it is stored, and the word that it hashes as. */
@@ -305,6 +322,12 @@ wf_frame_hash(const WfFrame *frame, uint64_t row)
 	return frame->chunks[row >> WF_CHUNK_SHIFT].hash_high[row & WF_CHUNK_MASK];
 }
 
+uint64_t
+wf_frame_identity(const WfFrame *frame, uint64_t row)
+{
+	return frame->with_identity ? frame->chunks[row >> WF_CHUNK_SHIFT].identity[row & WF_CHUNK_MASK] : 0;
+}
+
 bool
 wf_frame_has_weight(const WfFrame *frame)
 {
@@ -353,10 +376,10 @@ wf_frame_drop_extras(WfFrame *frame)
 	{
 		wf_release(frame->host, frame->chunks[i].target);
 		if (frame->chunks[i].target)
-			frame->row_bytes -= (size_t) (1 + frame->with_weight + frame->with_group + frame->with_time) *
+			frame->row_bytes -= (size_t) words_of_extras(frame) *
 				WF_FRAME_BLOCK * sizeof(uint64_t);
 		frame->chunks[i].target = frame->chunks[i].weight = frame->chunks[i].time = NULL;
-		frame->chunks[i].group = NULL;
+		frame->chunks[i].group = frame->chunks[i].identity = NULL;
 	}
 }
 

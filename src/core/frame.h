@@ -48,6 +48,7 @@ typedef struct WfRowExtra
 	double		weight;
 	uint64_t	group;			/* hash of the group column's value */
 	double		time;			/* order under validation "time" */
+	uint64_t	identity;		/* hash of what tells rows apart that are otherwise equal (a key) */
 } WfRowExtra;
 
 typedef struct WfFrame WfFrame;
@@ -58,6 +59,9 @@ typedef struct WfFrame WfFrame;
  */
 WfFrame    *wf_frame_create(WfHost *host, size_t memory_limit,
 							bool with_weight, bool with_group, bool with_time);
+
+/* Keep identities, too; before the first row.  They are no part of a row's hash. */
+void		wf_frame_keep_identity(WfFrame *frame);
 
 /*
  * Add a cell column and return its index.  dict is needed for WF_CELL_CODE
@@ -108,6 +112,8 @@ void		wf_frame_set_target(WfFrame *frame, uint64_t row, double target);
 double		wf_frame_weight(const WfFrame *frame, uint64_t row);
 uint64_t	wf_frame_group(const WfFrame *frame, uint64_t row);
 double		wf_frame_time(const WfFrame *frame, uint64_t row);
+/* 0 when not kept */
+uint64_t	wf_frame_identity(const WfFrame *frame, uint64_t row);
 bool		wf_frame_has_weight(const WfFrame *frame);
 bool		wf_frame_has_group(const WfFrame *frame);
 bool		wf_frame_has_time(const WfFrame *frame);
@@ -150,7 +156,7 @@ void		wf_frame_scan_end(WfFrameScan *scan);
 
 /*
  * Give back what is no longer needed: cells, hashes, extras (target, weight,
- * group, time).  Counts, varies and n_missing stay.
+ * group, time, identity).  Counts, varies and n_missing stay.
  */
 void		wf_frame_drop_cells(WfFrame *frame);
 void		wf_frame_drop_hashes(WfFrame *frame);

@@ -27,6 +27,7 @@ typedef struct WfChunk
 	double	   *weight;			/* NULL when not kept, as the next two */
 	uint64_t   *group;
 	double	   *time;
+	uint64_t   *identity;
 } WfChunk;
 
 typedef struct WfCellBlock
@@ -89,6 +90,7 @@ struct WfFrame
 	bool		with_weight;
 	bool		with_group;
 	bool		with_time;
+	bool		with_identity;
 	const uint32_t *mark;		/* by row, the caller's; NULL: none */
 
 	WfCellBlock *blocks;

@@ -107,6 +107,7 @@ struct WfRowHasher
 	int			n;
 	CellHash   *cells;
 	uint64_t	target_key;
+	uint64_t	identity_key;
 	const uint16_t *class_of_code;	/* NULL: the target is a number */
 	uint64_t   *class_hash;
 };
@@ -136,6 +137,7 @@ wf_row_hasher_create(WfHost *host, const WfSchema *schema, const WfFrame *frame,
 			hasher->cells[hasher->n++] = (CellHash) {column->first_cell + i, cell_key(column->name, (uint64_t) i + 1)};
 	}
 	hasher->target_key = cell_key("", 0);
+	hasher->identity_key = cell_key("", 1);
 	hasher->class_of_code = schema->n_classes ? class_of_code : NULL;
 	hasher->class_hash = wf_alloc(host, (size_t) schema->n_classes + 1, sizeof(uint64_t));
 	for (int k = 0; k < schema->n_classes; k++)
@@ -187,7 +189,8 @@ wf_row_hashes(const WfRowHasher *hasher, const WfFrameScan *scan, uint64_t *hash
 		else
 			memcpy(&word, &target, sizeof(word));
 		/* mixed, because doubles of small integers differ in their upper bits only */
-		hash[r] = wf_mix(word) * hasher->target_key;
+		hash[r] = wf_mix(word) * hasher->target_key +
+			wf_frame_identity(hasher->frame, scan->first_row + r) * hasher->identity_key;
 	}
 	for (int i = 0; i < hasher->n; i++)
 		add_cells(&hasher->frame->columns[hasher->cells[i].cell], hasher->cells[i].key,

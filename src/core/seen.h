@@ -9,8 +9,10 @@
  * rows in any order, read by any team, give the same bytes.
  *
  * A row of a table is hashed over what the model reads of it and its target,
- * by the names of columns: other columns of the source, their order, and the
- * codes that a reading gave to texts do not matter.
+ * by the names of columns, and its identity, if there is one: other columns of
+ * the source, their order, and the codes that a reading gave to texts do not
+ * matter.  Without an identity, a row whose values were all in training is
+ * known.
  *-------------------------------------------------------------------------
  */
 #ifndef WF_SEEN_H

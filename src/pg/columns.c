@@ -356,6 +356,26 @@ is_listed(List *list, const char *name)
 	return false;
 }
 
+/* The primary key, else the first unique column; of a retraining what it was then. */
+static int
+find_key(const WfmlColumns *columns, const WfmlSourceRequest *request, const WfmlOrigin *origins, HTAB *names)
+{
+	int			unique = -1;
+
+	if (request->kept != NIL)
+		return request->key ? find_name(names, request->key) : -1;
+	for (int i = 0; i < columns->n; i++)
+	{
+		const char *reason = key_reason(base_origin(origins[i]));
+
+		if (reason && strcmp(reason, "primary key") == 0)
+			return i;
+		if (reason && unique < 0)
+			unique = i;
+	}
+	return unique;
+}
+
 /* A retraining: the model's columns have to be there, and new ones are not for it. */
 static void
 apply_kept(WfmlColumns *columns, const WfmlSourceRequest *request, HTAB *names, TupleDesc desc)
@@ -434,6 +454,7 @@ wfml_columns_decide(const WfmlSourceRequest *request, TupleDesc desc, const Wfml
 		apply_defaults(columns, origins, request->model);
 	if (request->kept != NIL)
 		apply_kept(columns, request, names, desc);
+	columns->key = find_key(columns, request, origins, names);
 	hash_destroy(names);
 	return columns;
 }

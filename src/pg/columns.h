@@ -37,6 +37,7 @@ typedef struct WfmlColumns
 	int			group;
 	int			scale;			/* groups that numbers are scaled by: read as WF_COL_GROUP */
 	int			time;
+	int			key;			/* tells rows apart: a primary key or unique column */
 } WfmlColumns;
 
 /*

@@ -56,6 +56,7 @@ typedef struct Loader
 	WfmlRole	weight;
 	WfmlRole	group;
 	WfmlRole	time;
+	WfmlRole	key;
 	int			n;
 	LoadColumn *load;
 	int			max_attno;
@@ -86,6 +87,12 @@ start_roles(Loader *loader)
 	start_role(loader, &loader->weight, WFML_ROLE_WEIGHT, columns->weight);
 	start_role(loader, &loader->group, WFML_ROLE_GROUP, columns->group);
 	start_role(loader, &loader->time, WFML_ROLE_TIME, columns->time);
+	start_role(loader, &loader->key, WFML_ROLE_IDENTITY, columns->key);
+	if (columns->key >= 0)
+	{
+		loader->source->key = columns->column[columns->key].name;
+		wf_frame_keep_identity(loader->source->frame);
+	}
 	if (columns->target >= 0)
 	{
 		const WfmlColumn *column = &columns->column[columns->target];
@@ -351,6 +358,8 @@ append_row(Loader *loader, TupleTableSlot *slot)
 		extra.group = wfml_role_group(&loader->group, slot);
 	if (loader->time.attno)
 		extra.time = wfml_role_time(&loader->time, slot);
+	if (loader->key.attno)
+		extra.identity = wfml_role_identity(&loader->key, slot);
 	for (int i = 0; i < loader->n; i++)
 	{
 		LoadColumn *load = &loader->load[i];

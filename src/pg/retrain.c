@@ -91,6 +91,13 @@ challenge_champion(WfmlRetraining *r)
 		r->result.fresh_rows = -1;
 		return;
 	}
+	if (r->stored->call.rows.key && r->rows->key == NULL)
+	{
+		/* all rows would look fresh, and the champion knows them */
+		r->challenge.state = WF_CHALLENGE_NO_FILTER;
+		r->result.fresh_rows = -1;
+		return;
+	}
 	champion = wfml_cache_get(r->stored->id, holder);
 	wf_challenge_prepare(r->training.host, champion->model, r->rows->schema, r->rows->frame,
 						 r->rows->class_of_code, r->training.spec.validation, &r->challenge);
@@ -227,7 +234,9 @@ deserves(WfmlRetraining *r)
 		case WF_CHALLENGE_JUDGED:
 			return judge(r);
 		case WF_CHALLENGE_NO_FILTER:
-			result->reason = psprintf("version %d does not tell which rows it was trained on", result->champion_version);
+			result->reason = r->stored->call.rows.key && r->rows->key == NULL
+				? psprintf("the column \"%s\" that told rows apart is gone", r->stored->call.rows.key)
+				: psprintf("version %d does not tell which rows it was trained on", result->champion_version);
 			return false;
 		case WF_CHALLENGE_FEW_ROWS:
 			result->reason = psprintf("%s fresh rows, %d are needed to judge", grouped((int64) c->n_fresh), WF_CHALLENGE_ROWS);

@@ -108,6 +108,14 @@ wfml_role_group(WfmlRole *role, const TupleTableSlot *slot)
 	return wf_hash_bytes(&key, sizeof(key), 0);
 }
 
+uint64
+wfml_role_identity(WfmlRole *role, const TupleTableSlot *slot)
+{
+	if (slot->tts_isnull[role->attno - 1])
+		return 0;
+	return wfml_role_group(role, slot);
+}
+
 /* Only the order counts: instants are not taken apart into local time. */
 double
 wfml_role_time(const WfmlRole *role, const TupleTableSlot *slot)

@@ -17,7 +17,8 @@ typedef enum WfmlRoleKind
 {
 	WFML_ROLE_WEIGHT,
 	WFML_ROLE_GROUP,
-	WFML_ROLE_TIME
+	WFML_ROLE_TIME,
+	WFML_ROLE_IDENTITY
 } WfmlRoleKind;
 
 typedef struct WfmlRole
@@ -38,6 +39,8 @@ extern void wfml_role_start(WfmlRole *role, WfmlRoleKind kind, const WfmlColumn 
 extern double wfml_role_weight(const WfmlRole *role, const TupleTableSlot *slot);
 /* A hash of the value. */
 extern uint64 wfml_role_group(WfmlRole *role, const TupleTableSlot *slot);
+/* The same for any value; 0 for NULL. */
+extern uint64 wfml_role_identity(WfmlRole *role, const TupleTableSlot *slot);
 /* A number in the order of time. */
 extern double wfml_role_time(const WfmlRole *role, const TupleTableSlot *slot);
 

@@ -41,6 +41,7 @@ typedef struct WfmlSourceRequest
 	 */
 	List	   *kept;			/* of char * */
 	List	   *read;			/* NIL: only those */
+	const char *key;			/* column that told rows apart; NULL: none */
 } WfmlSourceRequest;
 
 typedef struct WfmlSource
@@ -56,6 +57,7 @@ typedef struct WfmlSource
 	char	   *stored_source;	/* what to store: relations schema-qualified */
 	bool		is_relation;
 	uint64_t	rows_read;
+	const char *key;			/* column whose values are the rows' identities; NULL: none */
 	struct WfmlColumns *columns;	/* every column of the source (columns.h) */
 } WfmlSource;
 

@@ -125,6 +125,7 @@ rows_call(WfmlStoredTraining *stored, const Jsonb *arguments)
 	call->features = find_names(arguments, "features");
 	call->positive = result_text(POSITIVE);
 	call->kept = features ? names_of(&features->root) : NIL;
+	call->key = find_text(arguments, "key");
 	call->read = call->features != NIL ? call->features : find_names(arguments, "read");
 }
 

@@ -50,6 +50,7 @@ read_source(WfHost *host, const WfmlTrainCall *call, const WfSpec *spec)
 		.positive_before = call->positive,
 		.read = call->read,
 		.kept = call->kept,
+		.key = call->key,
 		.weight_column = wfml_spec_column(spec, "weight_column"),
 		.group_column = wfml_spec_column(spec, "group_column"),
 		.scale_column = wfml_spec_column(spec, "scale_by"),
@@ -143,6 +144,7 @@ stored_arguments(const WfmlTrainCall *call, const WfmlSource *source)
 	wfml_stored_add_names(&buf, "features", call->features);
 	if (call->features == NIL)
 		wfml_stored_add_names(&buf, "read", columns_read(source));
+	wfml_stored_add(&buf, "key", source->key);
 	return wfml_stored_end(&buf, call->params);
 }
 

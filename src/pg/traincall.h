@@ -37,6 +37,7 @@ typedef struct WfmlTrainCall
 	const char *positive;		/* label that was class 1 */
 	List	   *read;			/* columns whose values were read */
 	List	   *kept;			/* those of them that the model was made of */
+	const char *key;			/* that told rows apart */
 } WfmlTrainCall;
 
 extern WfmlSource *wfml_train_read(WfmlTraining *t, const WfmlTrainCall *call);
