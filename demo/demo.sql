@@ -279,3 +279,53 @@ SELECT name, version, algorithm, metric, round(score::numeric, 4) AS score, roun
        rows, size
 FROM wfml.models
 ORDER BY name;
+
+\echo
+\echo '== 10. A model in production: bike rentals arrive, outcomes come back, the world changes (Washington, 2011 and 2012)'
+\echo
+
+-- The application's table.  What is known at first is the year 2011.
+CREATE TABLE hours (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamp, holiday int, workingday int,
+                    weather int, temp float8, humidity float8, windspeed float8, rentals int, expected float8);
+INSERT INTO hours (at, holiday, workingday, weather, temp, humidity, windspeed, rentals)
+SELECT date + make_interval(hours => hour), holiday, workingday, weather, temp, humidity, windspeed, rentals
+FROM data.bike_sharing WHERE year = 0;
+SELECT version, rows, metric, round(score::numeric, 3) AS score
+FROM wfml.train('hourly', 'gradient_boosting', 'hours', 'rentals', '{"validation": "time", "time_column": "at"}');
+
+-- Once: every row that arrives is scored and logged, and its outcome joined when it is known.
+SELECT wfml.attach('hourly', 'hours', key_column => 'id', output_column => 'expected', outcome_column => 'rentals') \g /dev/null
+SELECT wfml.set_log_input('hourly', true), wfml.set_fallback('hourly', 'CASE WHEN workingday = 1 THEN 200 ELSE 150 END'),
+       wfml.set_retrain_policy('hourly', min_score_drop => 0.05) \g /dev/null
+
+\echo '-- 2012 begins. The application only inserts.'
+INSERT INTO hours (at, holiday, workingday, weather, temp, humidity, windspeed)
+SELECT date + make_interval(hours => hour), holiday, workingday, weather, temp, humidity, windspeed
+FROM data.bike_sharing WHERE year = 1 AND month <= 6 ORDER BY 1;
+SELECT at, weather, temp, expected FROM hours ORDER BY at DESC LIMIT 3;
+
+\echo '-- Later it learns how many bikes were really rented:'
+UPDATE hours h SET rentals = b.rentals
+FROM data.bike_sharing b WHERE h.rentals IS NULL AND h.at = b.date + make_interval(hours => b.hour);
+SELECT entity, version, round(value::numeric, 1) AS value, round(lower::numeric, 1) AS lower, round(upper::numeric, 1) AS upper,
+       actual, source, latency_us
+FROM wfml.predictions ORDER BY id DESC LIMIT 3;
+
+\echo '-- Each morning: how are the models?  Many more ride in 2012 than in 2011, and it shows.'
+SELECT pg_sleep(0.2) \g /dev/null
+SELECT name, status, metric, live, live_lower, live_upper, training, advice
+FROM wfml.health WHERE name = 'hourly';
+SELECT * FROM wfml.drift('hourly') ORDER BY psi DESC LIMIT 3;
+
+\echo '-- Each night: pg_cron runs this, or you. Only rows that the old version has never seen decide whether the new one is better.'
+SELECT model, reasons FROM wfml.retrain_due();
+CALL wfml.run_retraining();
+SELECT kind, model, status, version, message FROM wfml.jobs;
+
+\echo '-- A version that is gone is no disaster: the rule answers, and says so.'
+BEGIN;
+SELECT wfml.drop_model('hourly', 1) \g /dev/null
+SELECT wfml.drop_model('hourly', 2) \g /dev/null
+INSERT INTO hours (at, workingday, weather, temp) VALUES ('2012-07-01 12:00', 0, 1, 0.7) RETURNING at, expected;
+SELECT source, error FROM wfml.predictions ORDER BY id DESC LIMIT 1;
+ROLLBACK;
