@@ -17,6 +17,7 @@ import samebytes
 import sequence
 import shapes
 import training
+import trigger
 
 LARGEST = 7 if os.environ.get("BENCH_FULL") else 6
 
@@ -43,6 +44,7 @@ BENCHES = {
     "recommend-p50": recommend.latency,
     "recommend-scale": recommend.scale,
     "sequence": sequence.sequence,
+    "trigger": trigger.trigger,
 }
 
 

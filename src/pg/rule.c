@@ -283,6 +283,10 @@ wfml_rule_parse(const char *expression)
 	ErrorContextCallback callback;
 	Node	   *found;
 
+	if (strlen(expression) > WFML_RULE_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a fallback has at most %d bytes", WFML_RULE_LENGTH)));
 	callback.callback = parse_error;
 	callback.arg = unconstify(char *, expression);
 	callback.previous = error_context_stack;

@@ -20,8 +20,11 @@
 /* What the rule calls the whole input, for wfml.predict(…, input). */
 #define WFML_RULE_INPUT "input"
 
+/* Bytes: it is read and analyzed for every statement that needs it. */
+#define WFML_RULE_LENGTH 8192
+
 /*
- * The parsed expression; 42601 when it is not just one, 0A000 when it holds
+ * The parsed expression; 54000 when it is longer, 42601 when it is not just one, 0A000 when it holds
  * what no rule may, such as a sub-select.
  */
 extern Node *wfml_rule_parse(const char *expression);
