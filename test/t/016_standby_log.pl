@@ -33,7 +33,9 @@ $standby->start;
 
 sub catch_up
 {
-	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+	# (a record to wait for, rather than a page's header)
+	$primary->safe_psql('postgres', 'SELECT txid_current()');
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush'));
 }
 
 catch_up();
