@@ -5,7 +5,6 @@
  */
 #include "pg/compat.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -57,7 +56,7 @@ static bool
 find_moment(FunctionCallInfo fcinfo, TimestampTz *before)
 {
 	Interval	none = {0};
-	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
 
 	if (PG_ARGISNULL(0))
 	{
