@@ -83,9 +83,23 @@ typedef struct Fields
 	Oid			input_type;
 } Fields;
 
+/* Not by coerce_to_target_type(), which would take a cast that the type's owner made. */
+static Node *
+enum_text(Var *var)
+{
+	CoerceViaIO *text = makeNode(CoerceViaIO);
+
+	text->arg = (Expr *) var;
+	text->resulttype = TEXTOID;
+	text->resultcollid = DEFAULT_COLLATION_OID;
+	text->coerceformat = COERCE_EXPLICIT_CAST;
+	text->location = -1;
+	return (Node *) text;
+}
+
 /* A column's value, with a type that can hold no code of users. */
 static Node *
-field_value(ParseState *pstate, TupleDesc desc, int i)
+field_value(TupleDesc desc, int i)
 {
 	Form_pg_attribute attribute = TupleDescAttr(desc, i);
 	Oid			base = getBaseType(attribute->atttypid);
@@ -95,8 +109,7 @@ field_value(ParseState *pstate, TupleDesc desc, int i)
 	if (base == UNKNOWNOID)
 		return (Node *) makeNullConst(UNKNOWNOID, -1, InvalidOid);
 	if (type_is_enum(base))
-		return coerce_to_target_type(pstate, (Node *) var, attribute->atttypid, TEXTOID, -1,
-									 COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
+		return enum_text(var);
 	if (base >= FirstNormalObjectId)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -120,7 +133,7 @@ find_field(ParseState *pstate, ColumnRef *reference)
 		Form_pg_attribute attribute = TupleDescAttr(fields->desc, i);
 
 		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), strVal(name)) == 0)
-			return field_value(pstate, fields->desc, i);
+			return field_value(fields->desc, i);
 	}
 	if (strcmp(strVal(name), WFML_RULE_INPUT) == 0)
 	{

@@ -238,6 +238,22 @@ SELECT throws_ok($$SELECT * FROM wfml.log_predict('later', '{"name": null, "flag
 SELECT lives_ok($$SELECT wfml.set_fallback('later', 'CASE WHEN hour > 9 THEN ''yes'' ELSE ''no'' END')$$, 'a rule that gives labels');
 SELECT is((SELECT label FROM wfml.log_predict('later', '{"hour": 10}'::jsonb)), 'yes', 'a label');
 
+-- Nobody's code runs in it: neither a cast nor a domain's check of the table's owner.
+CREATE FUNCTION trojan(kind level) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trojan'; END $$;
+CREATE FUNCTION trojan_json(kind level) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trojan'; END $$;
+CREATE CAST (level AS text) WITH FUNCTION trojan(level);
+CREATE CAST (level AS json) WITH FUNCTION trojan_json(level);
+CREATE FUNCTION trojan_check(float8) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN IF current_user = 'wfml_owner' THEN RAISE EXCEPTION 'trojan'; END IF; RETURN true; END $$;
+CREATE DOMAIN checked AS float8 CHECK (trojan_check(value));
+SET LOCAL ROLE wfml_owner;
+SELECT lives_ok($$SELECT wfml.set_fallback('wary', 'to_jsonb(kind)::text || kind || '' '' || (x + 1) || '' '' || current_user')$$, 'a rule over a stranger''s types');
+RESET ROLE;
+CREATE TABLE baited (id int, kind level, x checked, label text);
+CREATE TRIGGER t BEFORE INSERT ON baited FOR EACH ROW EXECUTE FUNCTION wfml.predict_trigger('wary', 'label');
+INSERT INTO baited VALUES (1, 'low', 2);
+SELECT is((SELECT label FROM baited), '"low"low 3 wfml_owner', 'enums are text, domains their base types');
+DROP CAST (level AS text); DROP CAST (level AS json);
+
 -- What no rule may be.
 SELECT throws_ok(format('SELECT wfml.set_fallback(%L, %L)', 'later', rule), code, NULL, rule) FROM (VALUES
     ('random()', '0A000'), ('(SELECT 1)', '0A000'), ('EXISTS (SELECT 1)', '0A000'), ('sum(hour)', '0A000'), ('count(*)', '0A000'),
