@@ -16,12 +16,15 @@
 #ifndef WF_CHALLENGE_H
 #define WF_CHALLENGE_H
 
+#include "core/eventlog.h"
 #include "core/fit.h"
 #include "core/paired.h"
 
 /* With fewer fresh rows than this, or fewer of them outside the largest class, nobody can judge. */
 #define WF_CHALLENGE_ROWS 200
 #define WF_CHALLENGE_RARER 20
+/* Cases of an event log have many events each. */
+#define WF_CHALLENGE_CASES 50
 
 typedef enum WfChallengeState
 {
@@ -49,6 +52,14 @@ typedef struct WfChallenge
  */
 void		wf_challenge_prepare(WfHost *host, const WfModel *champion, const WfSchema *schema, WfFrame *frame,
 								 const uint16_t *class_of_code, WfValidation validation, WfChallenge *out);
+
+/*
+ * The same for the cases of a finished log, by their ids: a case that has only
+ * grown is not fresh.  Losses are means over the events of a case, weights
+ * their numbers.  mark is by case, for log->mark; n_fresh counts cases.
+ */
+void		wf_challenge_prepare_cases(WfHost *host, const WfModel *champion, const WfEventLog *log,
+									   WfValidation validation, WfChallenge *out);
 
 /* The result; losses: a is the champion, b the challenger. */
 typedef struct WfVerdict

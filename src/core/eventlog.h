@@ -50,6 +50,7 @@ typedef struct WfEventLog
 	uint32_t   *count;			/* n_kinds: how often each occurs */
 	WfDict	   *dict;			/* texts of the events */
 	uint32_t   *code;			/* n_kinds: number → code in dict */
+	const uint32_t *mark;		/* by case, the caller's; NULL: none.  Under WF_VALIDATE_FRESH those judge */
 } WfEventLog;
 
 WfEventLog *wf_eventlog_create(WfHost *host, bool timed);

@@ -44,6 +44,7 @@ typedef struct WfSequenceInput
 	size_t		size_limit;		/* wfml.max_model_size */
 	/* Zone of the clock on the wall, written as section "ZONE"; NULL when the log is not timed. */
 	const char *time_zone;
+	WfJudges   *judges;			/* WF_VALIDATE_FRESH: the cases that log->mark marks; else NULL */
 } WfSequenceInput;
 
 /*

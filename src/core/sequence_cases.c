@@ -40,6 +40,12 @@ choose_reports(const WfSpec *spec, const WfEventLog *log, uint8_t *role)
 	uint64_t	low = UINT64_MAX;
 	uint64_t	high = 0;
 
+	if (spec->validation == WF_VALIDATE_FRESH)
+	{
+		for (uint32_t c = 0; c < n; c++)
+			role[c] = log->mark[c] ? WF_CASE_REPORTS : WF_CASE_TEACHES;
+		return;
+	}
 	if (spec->validation == WF_VALIDATE_TIME)
 	{
 		double		wanted = spec->test_fraction * n;

@@ -273,7 +273,7 @@ drop_block(Fit *fit, WfSequenceBlock block)
 static const char *
 split_name(WfValidation v)
 {
-	return v == WF_VALIDATE_TIME ? "time" : "holdout";
+	return v == WF_VALIDATE_TIME ? "time" : v == WF_VALIDATE_FRESH ? "fresh" : "holdout";
 }
 
 /* Weights and scores of the experts at hand; leaves out who has none. */
@@ -308,6 +308,8 @@ judge(Fit *fit)
 		wf_sequence_choose(host, fit->log, fit->role, allowed, model);
 	if (fit->spec->validation != WF_VALIDATE_NONE)
 		wf_sequence_scores(host, fit->log, fit->role, model, split_name(fit->spec->validation), fit->result);
+	if (fit->input->judges)
+		wf_sequence_judge(host, fit->log, model, fit->input->judges);
 	memcpy(fit->header.weight, model->own.weight, sizeof(fit->header.weight));
 	fit->header.gap_source = model->own.gap_source;
 
@@ -340,7 +342,9 @@ write_model(Fit *fit)
 	const char *zone = fit->input->time_zone;
 	WfBytes		section;
 	WfBytes		ids;
-	WfModelSection sections[3] = {{"IDS0", NULL, 0}, {"SEQN", NULL, 0}, {"ZONE", zone, zone ? strlen(zone) + 1 : 0}};
+	WfBytes		seen;
+	WfModelSection sections[4] = {{"IDS0", NULL, 0}, {"SEQN", NULL, 0}, {"SEEN", NULL, 0},
+		{"ZONE", zone, zone ? strlen(zone) + 1 : 0}};
 
 	host->progress(host, WF_PHASE_WRITE, 0, 1);
 	wf_bytes_init(&ids, host);
@@ -351,11 +355,15 @@ write_model(Fit *fit)
 	sections[0].length = ids.length;
 	sections[1].bytes = section.data;
 	sections[1].length = section.length;
+	wf_seen_of_cases(host, fit->log, &seen);
+	sections[2].bytes = seen.data;
+	sections[2].length = seen.length;
 	wf_bytes_init(&fit->result->artifact, host);
-	wf_model_write_sections(host, fit->spec, fit->log->n_events, sections, zone && fit->log->timed ? 3 : 2,
+	wf_model_write_sections(host, fit->spec, fit->log->n_events, sections, zone && fit->log->timed ? 4 : 3,
 							&fit->result->artifact);
 	wf_bytes_free(&ids);
 	wf_bytes_free(&section);
+	wf_bytes_free(&seen);
 	if (fit->result->artifact.length > fit->size_limit)
 		host->fail(host, WF_E_LIMIT, "Lower \"vocabulary\", \"hidden\" or \"order\", or raise wfml.max_model_size.",
 				   "the model takes %zu bytes, more than wfml.max_model_size allows (%zu)",

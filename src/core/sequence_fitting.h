@@ -50,4 +50,11 @@ void		wf_sequence_scores(WfHost *host, const WfEventLog *log, const uint8_t *rol
 void		wf_sequence_mix(WfHost *host, const double *p, size_t n, const bool allowed[WF_N_EXPERTS],
 							double weight[WF_N_EXPERTS]);
 
+/* ---- sequence_challenge.c ---- */
+
+/* The filter of a log's cases, by their ids. */
+void		wf_seen_of_cases(WfHost *host, const WfEventLog *log, WfBytes *out);
+/* Losses of the cases that log->mark marks, by a model over the log's own kinds. */
+void		wf_sequence_judge(WfHost *host, const WfEventLog *log, const WfSequence *model, WfJudges *judges);
+
 #endif							/* WF_SEQUENCE_FITTING_H */

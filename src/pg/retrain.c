@@ -80,33 +80,45 @@ read_source(WfmlRetraining *r)
 
 /* Which rows are fresh, and what the champion loses on half of them. */
 static void
-challenge_champion(WfmlRetraining *r)
+challenge_rows(WfmlRetraining *r, const WfModel *champion)
 {
-	MemoryContext holder = AllocSetContextCreate(r->training.context, "wfml champion", ALLOCSET_SMALL_SIZES);
-	const WfmlCached *champion;
-
-	if (r->stored->family != WF_FAMILY_TABLE)
-	{
-		r->challenge.state = WF_CHALLENGE_NO_LOSS;
-		r->result.fresh_rows = -1;
-		return;
-	}
 	if (r->stored->call.rows.key && r->rows->key == NULL)
 	{
 		/* all rows would look fresh, and the champion knows them */
 		r->challenge.state = WF_CHALLENGE_NO_FILTER;
-		r->result.fresh_rows = -1;
 		return;
 	}
-	champion = wfml_cache_get(r->stored->id, holder);
-	wf_challenge_prepare(r->training.host, champion->model, r->rows->schema, r->rows->frame,
+	wf_challenge_prepare(r->training.host, champion, r->rows->schema, r->rows->frame,
 						 r->rows->class_of_code, r->training.spec.validation, &r->challenge);
+	if (r->challenge.state == WF_CHALLENGE_JUDGED)
+		wf_frame_set_marks(r->rows->frame, r->challenge.mark);
+}
+
+static void
+challenge_champion(WfmlRetraining *r)
+{
+	MemoryContext holder = AllocSetContextCreate(r->training.context, "wfml champion", ALLOCSET_SMALL_SIZES);
+	const WfmlCached *champion = wfml_cache_get(r->stored->id, holder);
+
+	switch (r->stored->family)
+	{
+		case WF_FAMILY_TABLE:
+			challenge_rows(r, champion->model);
+			break;
+		case WF_FAMILY_INTERACTIONS:
+			r->challenge.state = WF_CHALLENGE_NO_LOSS;
+			break;
+		case WF_FAMILY_EVENTS:
+			wf_challenge_prepare_cases(r->training.host, champion->model, r->events->log,
+									   r->training.spec.validation, &r->challenge);
+			r->events->log->mark = r->challenge.mark;
+			break;
+	}
 	MemoryContextDelete(holder);
-	r->result.fresh_rows = r->challenge.state == WF_CHALLENGE_NO_FILTER ? -1 : (int64) r->challenge.n_fresh;
-	if (r->challenge.state != WF_CHALLENGE_JUDGED)
-		return;
-	r->training.spec.validation = WF_VALIDATE_FRESH;
-	wf_frame_set_marks(r->rows->frame, r->challenge.mark);
+	r->result.fresh_rows = r->challenge.state == WF_CHALLENGE_NO_FILTER ||
+		r->stored->family == WF_FAMILY_INTERACTIONS ? -1 : (int64) r->challenge.n_fresh;
+	if (r->challenge.state == WF_CHALLENGE_JUDGED)
+		r->training.spec.validation = WF_VALIDATE_FRESH;
 }
 
 static void
@@ -151,18 +163,19 @@ wfml_retrain_fit(WfmlRetraining *r)
 {
 	MemoryContext old = MemoryContextSwitchTo(r->training.context);
 	ErrorContextCallback context = {.previous = error_context_stack, .callback = explain_error, .arg = r->stored};
+	WfJudges   *judges = r->challenge.state == WF_CHALLENGE_JUDGED ? &r->challenge.judges : NULL;
 
 	error_context_stack = &context;
 	switch (r->stored->family)
 	{
 		case WF_FAMILY_TABLE:
-			wfml_train_fit(&r->training, r->rows, r->challenge.state == WF_CHALLENGE_JUDGED ? &r->challenge.judges : NULL);
+			wfml_train_fit(&r->training, r->rows, judges);
 			break;
 		case WF_FAMILY_INTERACTIONS:
 			wfml_recommender_fit(&r->training, &r->stored->call.recommender);
 			break;
 		case WF_FAMILY_EVENTS:
-			wfml_sequence_fit(&r->training, r->events);
+			wfml_sequence_fit(&r->training, r->events, judges);
 			break;
 	}
 	error_context_stack = context.previous;
@@ -207,6 +220,7 @@ judge(WfmlRetraining *r)
 	const WfJudges *judges = &r->challenge.judges;
 	bool		root = r->training.spec.task == WF_REGRESSION;
 	char	   *count = grouped((int64) judges->n);
+	const char *what = r->stored->family == WF_FAMILY_EVENTS ? "cases" : "rows";
 	WfVerdict	verdict;
 
 	wf_challenge_judge(r->training.host, judges, root, r->options.tolerance, &verdict);
@@ -215,10 +229,10 @@ judge(WfmlRetraining *r)
 	result->challenger = verdict.paired.b;
 	result->bound = verdict.paired.relative_upper95;
 	if (verdict.wins)
-		result->reason = psprintf("%s on %s fresh rows", bound_text(result->bound), count);
+		result->reason = psprintf("%s on %s fresh %s", bound_text(result->bound), count, what);
 	else
-		result->reason = psprintf("could be up to %.2g %% worse on %s fresh rows, tolerated is %.2g %%",
-								  100 * result->bound, count, 100 * r->options.tolerance);
+		result->reason = psprintf("could be up to %.2g %% worse on %s fresh %s, tolerated is %.2g %%",
+								  100 * result->bound, count, what, 100 * r->options.tolerance);
 	return verdict.wins;
 }
 
@@ -234,12 +248,14 @@ deserves(WfmlRetraining *r)
 		case WF_CHALLENGE_JUDGED:
 			return judge(r);
 		case WF_CHALLENGE_NO_FILTER:
-			result->reason = r->stored->call.rows.key && r->rows->key == NULL
+			result->reason = r->rows && r->stored->call.rows.key && r->rows->key == NULL
 				? psprintf("the column \"%s\" that told rows apart is gone", r->stored->call.rows.key)
 				: psprintf("version %d does not tell which rows it was trained on", result->champion_version);
 			return false;
 		case WF_CHALLENGE_FEW_ROWS:
-			result->reason = psprintf("%s fresh rows, %d are needed to judge", grouped((int64) c->n_fresh), WF_CHALLENGE_ROWS);
+			result->reason = r->stored->family == WF_FAMILY_EVENTS
+				? psprintf("%s fresh cases, %d are needed to judge", grouped((int64) c->n_fresh), WF_CHALLENGE_CASES)
+				: psprintf("%s fresh rows, %d are needed to judge", grouped((int64) c->n_fresh), WF_CHALLENGE_ROWS);
 			return false;
 		case WF_CHALLENGE_FEW_OF_CLASS:
 			result->reason = psprintf("%s fresh rows outside the largest class, %d are needed to judge",

@@ -81,13 +81,14 @@ wfml_sequence_read(WfmlTraining *t, WfmlSequenceCall *call)
 }
 
 void
-wfml_sequence_fit(WfmlTraining *t, const WfmlEventSource *source)
+wfml_sequence_fit(WfmlTraining *t, const WfmlEventSource *source, WfJudges *judges)
 {
 	size_t		shared = check_memory(&t->spec, source->log);
 	WfSequenceInput input = {
 		.log = source->log,
 		.size_limit = (size_t) wfml_max_model_size * 1024,
 		.time_zone = source->zone,
+		.judges = judges,
 	};
 	/* Gradient boosting on its features is most of it: hundreds of rounds over tens of columns. */
 	double		work = (double) source->log->n_events * 1e4;
@@ -118,7 +119,7 @@ wfml_train_sequence(PG_FUNCTION_ARGS)
 	read_call(fcinfo, &call);
 	wfml_training_begin(&t, "wfml.train_sequence()", call.model, "sequence", call.params);
 	source = wfml_sequence_read(&t, &call);
-	wfml_sequence_fit(&t, source);
+	wfml_sequence_fit(&t, source, NULL);
 	wfml_sequence_describe(&t, &call, source);
 	return wfml_training_finish(fcinfo, &t);
 }

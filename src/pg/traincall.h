@@ -72,7 +72,8 @@ typedef struct WfmlSequenceCall
 } WfmlSequenceCall;
 
 extern WfmlEventSource *wfml_sequence_read(WfmlTraining *t, WfmlSequenceCall *call);
-extern void wfml_sequence_fit(WfmlTraining *t, const WfmlEventSource *source);
+/* judges: cases that log->mark marks; NULL: none. */
+extern void wfml_sequence_fit(WfmlTraining *t, const WfmlEventSource *source, WfJudges *judges);
 extern void wfml_sequence_describe(WfmlTraining *t, const WfmlSequenceCall *call, const WfmlEventSource *source);
 
 #endif							/* WFML_TRAINCALL_H */
