@@ -81,6 +81,14 @@ CREATE TABLE trip (id bigint, km numeric, minutes integer);
 SELECT wfml.attach('eta', 'trip', 'id', 'minutes');
 INSERT INTO trip (id, km) VALUES (1, 3.2), (2, 10) RETURNING *;
 
+-- A cancel is no failure of a model.
+SELECT wfml.set_fallback('eta', 'length(factorial(32000 + km::integer)::text)');
+SET statement_timeout = '50ms';
+INSERT INTO trip (id, km) VALUES (3, 1);
+RESET statement_timeout;
+SELECT count(*) AS trips FROM trip;
+SELECT wfml.set_fallback('eta', '10 + 4 * km');
+
 -- What goes wrong when attaching.
 SELECT wfml.attach('delays', 'delivery', 'id');
 SELECT wfml.attach('delays', 'delivered', 'id');

@@ -44,13 +44,14 @@ wfml_attempt(void (*work) (void *arg), void *arg)
 	{
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (wfml_error_passes(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	/* Only now: left open, the subtransaction would be taken for a block that the user must end. */
+	if (error && wfml_error_passes(error->sqlerrcode))
+		ReThrowError(error);
 	return error;
 }
