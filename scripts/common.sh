@@ -89,6 +89,7 @@ need_test_tools() {
 	local v=$PG_MAJOR
 	perl -MIPC::Run -e 1 2>/dev/null && command -v prove >/dev/null || install_packages perl libipc-run-perl || true
 	[ -f "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ] || install_packages "postgresql-$v-pgtap" || true
+	[ -f "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ] || install_packages "postgresql-$v-cron" || true
 	PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null || install_packages pgbouncer || true
 	if command -v clang >/dev/null && ! can_fuzz; then
 		v=$(clang -dumpversion | sed 's/\..*//')
