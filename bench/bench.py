@@ -10,6 +10,7 @@ import accuracy
 import explaining
 import factors
 import isolation
+import log
 import lstm
 import prediction
 import recommend
@@ -45,6 +46,8 @@ BENCHES = {
     "recommend-scale": recommend.scale,
     "sequence": sequence.sequence,
     "trigger": trigger.trigger,
+    "log": log.log,
+    "log-view": log.view,
 }
 
 
