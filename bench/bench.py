@@ -12,6 +12,7 @@ import factors
 import isolation
 import log
 import lstm
+import monitor
 import prediction
 import recommend
 import samebytes
@@ -46,6 +47,7 @@ BENCHES = {
     "recommend-scale": recommend.scale,
     "sequence": sequence.sequence,
     "trigger": trigger.trigger,
+    "monitor": monitor.views,
     "log": log.log,
     "log-view": log.view,
 }

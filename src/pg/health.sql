@@ -1,6 +1,10 @@
 -- How the models are, in one look.
+--
+-- Each of the two views stands on a function that turns the just-in-time
+-- compiler off: compiling these queries takes longer than running them.  The
+-- function runs as the reader, over a view with the rule of access.
 
-CREATE VIEW wfml.health WITH (security_barrier) AS
+CREATE VIEW wfml.health_query WITH (security_barrier) AS
 	WITH today AS MATERIALIZED (
 		SELECT a.model, pg_catalog.count(*) AS predictions, pg_catalog.count(a.error) AS errors,
 			pg_catalog.max(a.made_at) AS last_used
@@ -99,6 +103,21 @@ CREATE VIEW wfml.health WITH (security_barrier) AS
 			WHEN g.predictions > 0 AND g.outcomes = 0 AND NOT g.has_outcome THEN 'nothing brings it outcomes: wfml.attach() with outcome_column does'
 			END AS advice
 	FROM judged g;
+COMMENT ON VIEW wfml.health_query IS 'what wfml.health shows';
+GRANT SELECT ON wfml.health_query TO PUBLIC;
+
+CREATE FUNCTION wfml.health_rows() RETURNS SETOF wfml.health_query
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 100000 ROWS 10
+	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM wfml.health_query;
+END $$;
+COMMENT ON FUNCTION wfml.health_rows() IS 'rows of wfml.health';
+
+CREATE VIEW wfml.health WITH (security_barrier) AS
+	SELECT * FROM wfml.health_rows();
 COMMENT ON VIEW wfml.health IS
 	'one line for each model that you may use; short form: SELECT name, status, advice FROM wfml.health. Numbers from the log count the predictions that you may see';
 COMMENT ON COLUMN wfml.health.status IS
@@ -110,7 +129,7 @@ COMMENT ON COLUMN wfml.health.live IS 'the metric on the latest outcomes, as in 
 COMMENT ON COLUMN wfml.health.drift_psi IS 'population stability index of the feature that drifts most; above 0.1 moderate, above 0.25 drifting';
 GRANT SELECT ON wfml.health TO PUBLIC;
 
-CREATE VIEW wfml.metrics_24h WITH (security_barrier) AS
+CREATE VIEW wfml.metrics_24h_query WITH (security_barrier) AS
 	WITH today AS MATERIALIZED (
 		SELECT a.model, pg_catalog.count(*) AS predictions,
 			pg_catalog.percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY a.latency_us) AS latency,
@@ -134,6 +153,21 @@ CREATE VIEW wfml.metrics_24h WITH (security_barrier) AS
 	FROM wfml.usable_model u
 	LEFT JOIN today t ON t.model = u.name
 	LEFT JOIN wfml.live_score l ON l.model = u.name;
+COMMENT ON VIEW wfml.metrics_24h_query IS 'what wfml.metrics_24h shows';
+GRANT SELECT ON wfml.metrics_24h_query TO PUBLIC;
+
+CREATE FUNCTION wfml.metrics_24h_rows() RETURNS SETOF wfml.metrics_24h_query
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 100000 ROWS 10
+	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM wfml.metrics_24h_query;
+END $$;
+COMMENT ON FUNCTION wfml.metrics_24h_rows() IS 'rows of wfml.metrics_24h';
+
+CREATE VIEW wfml.metrics_24h WITH (security_barrier) AS
+	SELECT * FROM wfml.metrics_24h_rows();
 COMMENT ON VIEW wfml.metrics_24h IS
 	'the logged predictions of the last 24 hours of each model that you may use, all its versions together, as far as you may see them; without shadow predictions. live is the score of wfml.live_score, whose outcomes may be older';
 COMMENT ON COLUMN wfml.metrics_24h.p50_ms IS 'milliseconds that half of the predictions stayed below; predictions whose time was not measured are left out';

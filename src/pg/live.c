@@ -14,11 +14,12 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "pg/isotime.h"
 #include "pg/tables.h"
 
 PG_FUNCTION_INFO_V1(wfml_outcome_number);
 
-/* wfml.outcome_number(text): the number it reads as, else NULL; a view must not fail on one odd row. */
+/* wfml.outcome_number(text): the number, or seconds of the interval, it reads as, else NULL; a view must not fail on one odd row. */
 Datum
 wfml_outcome_number(PG_FUNCTION_ARGS)
 {
@@ -26,11 +27,11 @@ wfml_outcome_number(PG_FUNCTION_ARGS)
 	char	   *end;
 	double		value = strtod(s, &end);
 
-	if (end == s)
-		PG_RETURN_NULL();
-	while (isspace((unsigned char) *end))
+	while (end > s && isspace((unsigned char) *end))
 		end++;
-	if (*end != '\0' || !isfinite(value))
+	if ((end == s || *end != '\0') && !wfml_interval_parse(s, strlen(s), &value))
+		PG_RETURN_NULL();
+	if (!isfinite(value))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(value);
 }

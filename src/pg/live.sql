@@ -3,7 +3,7 @@
 CREATE FUNCTION wfml.outcome_number(outcome text) RETURNS double precision
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'wfml_outcome_number';
-COMMENT ON FUNCTION wfml.outcome_number(text) IS 'number that a logged outcome reads as; NULL when it is none';
+COMMENT ON FUNCTION wfml.outcome_number(text) IS 'number that a logged outcome reads as, of an interval its seconds; NULL when it is neither';
 
 -- The rule of wfml.predictions, over models that the reader may use, reached
 -- through the index on model and time.  The sub-selects are evaluated once.
@@ -35,11 +35,11 @@ COMMENT ON VIEW wfml.answers IS
 COMMENT ON COLUMN wfml.answers.delay IS 'from the prediction until its outcome was known';
 COMMENT ON COLUMN wfml.answers.correct IS 'classification: the label was right';
 COMMENT ON COLUMN wfml.answers.happened IS 'two classes: the outcome was the positive class, whose probability is value';
-COMMENT ON COLUMN wfml.answers.outcome IS 'regression: the outcome as a number';
+COMMENT ON COLUMN wfml.answers.outcome IS 'regression: the outcome as a number, an interval in seconds';
 GRANT SELECT ON wfml.answers TO PUBLIC;
 
--- How long outcomes take, from at most 25 predictions every second day of the
--- last 90: a look at all of them would read the whole log.  Early outcomes are
+-- How long outcomes take, from at most 25 predictions every fourth day of the
+-- last 92: a look at all of them would read the whole log.  Early outcomes are
 -- not those of all predictions, so nothing younger than this is scored.
 CREATE VIEW wfml.outcome_delay WITH (security_barrier) AS
 	SELECT u.name AS model, d.outcomes, d.delay
@@ -48,13 +48,13 @@ CREATE VIEW wfml.outcome_delay WITH (security_barrier) AS
 		SELECT pg_catalog.count(*) AS outcomes,
 			pg_catalog.percentile_disc(0.95) WITHIN GROUP (ORDER BY greatest(s.actual_at - s.made_at, interval '0')) AS delay
 		FROM wfml.ml_model m
-		CROSS JOIN pg_catalog.generate_series(0, 44) AS back (step)
+		CROSS JOIN pg_catalog.generate_series(0, 22) AS back (step)
 		CROSS JOIN LATERAL (
 			SELECT p.made_at, p.actual_at, p.made_by, p.user_id
 			FROM wfml.prediction p
 			WHERE p.model_id = m.id
-				AND p.made_at <= pg_catalog.now() - back.step * interval '2 days'
-				AND p.made_at > pg_catalog.now() - (back.step + 1) * interval '2 days'
+				AND p.made_at <= pg_catalog.now() - back.step * interval '4 days'
+				AND p.made_at > pg_catalog.now() - (back.step + 1) * interval '4 days'
 			ORDER BY p.made_at DESC
 			LIMIT 25) s
 		WHERE m.name = u.name AND s.actual_at IS NOT NULL
@@ -62,7 +62,7 @@ CREATE VIEW wfml.outcome_delay WITH (security_barrier) AS
 			AND ((SELECT coalesce(pg_catalog.current_setting('wfml.user_id', true), '') = '')
 				OR s.user_id = (SELECT pg_catalog.current_setting('wfml.user_id', true)))) d;
 COMMENT ON VIEW wfml.outcome_delay IS
-	'95th percentile of the time until the outcome of a prediction is known, for the models that you may use, from at most 25 predictions of every second day of the last 90. Live scores leave younger predictions out: outcomes that come early are not like all';
+	'95th percentile of the time until the outcome of a prediction is known, for the models that you may use, from at most 25 predictions of every fourth day of the last 92. Live scores leave younger predictions out: outcomes that come early are not like all';
 GRANT SELECT ON wfml.outcome_delay TO PUBLIC;
 
 -- ---- intervals ----
@@ -130,16 +130,17 @@ CREATE VIEW wfml.live_score WITH (security_barrier) AS
 			SELECT CASE WHEN r.label = r.actual THEN 1.0::double precision ELSE 0 END AS hit,
 				o.outcome, (o.outcome - r.value) * (o.outcome - r.value) AS squared
 			FROM (
-				SELECT p.value, p.label, p.actual, p.made_by, p.user_id
+				-- Bounded on one side only, so that the planner sees how much sooner the limit ends an index scan.
+				SELECT p.value, p.label, p.actual, p.made_at, p.made_by, p.user_id
 				FROM wfml.prediction p
 				WHERE p.model_id = m.id
 					AND p.made_at <= pg_catalog.now() - coalesce(d.delay, interval '0')
-					AND p.made_at > pg_catalog.now() - coalesce(d.delay, interval '0') - interval '30 days'
 				ORDER BY p.made_at DESC
 				LIMIT 3000) r
 			CROSS JOIN LATERAL (
 				SELECT CASE WHEN m.task = 'regression' THEN wfml.outcome_number(r.actual) END AS outcome) o
-			WHERE CASE WHEN m.task = 'regression' THEN o.outcome - r.value IS NOT NULL
+			WHERE r.made_at > pg_catalog.now() - coalesce(d.delay, interval '0') - interval '30 days'
+				AND CASE WHEN m.task = 'regression' THEN o.outcome - r.value IS NOT NULL
 					ELSE r.label IS NOT NULL AND r.actual IS NOT NULL END
 				AND (u.is_owner OR pg_catalog.pg_has_role(r.made_by::oid, 'USAGE'))
 				AND ((SELECT coalesce(pg_catalog.current_setting('wfml.user_id', true), '') = '')
@@ -159,22 +160,25 @@ COMMENT ON VIEW wfml.live_score IS
 GRANT SELECT ON wfml.live_score TO PUBLIC;
 
 -- Every metric, of each version, over any time.
-CREATE FUNCTION wfml.live_scores(model text, since timestamptz DEFAULT pg_catalog.now() - interval '30 days',
+CREATE FUNCTION wfml.live_scores(model text, since timestamptz DEFAULT NULL,
 	until timestamptz DEFAULT 'infinity',
 	OUT version integer, OUT metric text, OUT value double precision,
 	OUT lower double precision, OUT upper double precision, OUT n bigint)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 10000 ROWS 20
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
 	name_asked CONSTANT text := split_part($1, '@', 1);
 	version_asked CONSTANT integer := wfml.version_asked($1);
 	cutoff timestamptz;
+	beginning timestamptz;
 BEGIN
 	SELECT least(until, now() - coalesce(d.delay, interval '0')) INTO cutoff
 	FROM wfml.outcome_delay d WHERE d.model = name_asked;
+	beginning := coalesce(since, cutoff - interval '30 days');
 	RETURN QUERY
 	WITH scored AS MATERIALIZED (
 		SELECT a.*, a.outcome - a.value AS residual,
@@ -183,7 +187,7 @@ BEGIN
 			CASE WHEN a.task = 'anomaly' THEN CASE WHEN lower(a.actual) IN ('true', 't', '1', 'yes') THEN true
 				WHEN lower(a.actual) IN ('false', 'f', '0', 'no') THEN false END END AS was_odd
 		FROM wfml.answers a
-		WHERE a.model = name_asked AND a.made_at >= since AND a.made_at <= cutoff
+		WHERE a.model = name_asked AND a.made_at >= beginning AND a.made_at <= cutoff
 			AND a.actual IS NOT NULL AND a.task IS NOT NULL
 			AND (version_asked IS NULL OR a.version = version_asked)
 	), summed AS (
@@ -245,4 +249,4 @@ BEGIN
 	ORDER BY s.version, l.place;
 END $$;
 COMMENT ON FUNCTION wfml.live_scores(text, timestamptz, timestamptz) IS
-	'how good each version of a model (or name@version) was on the predictions made in a time whose outcome is known and that you may see. Predictions younger than wfml.outcome_delay are left out. lower and upper are 95 % intervals: of accuracy and coverage (the share of outcomes within a regression''s own 90 % interval) after Wilson, of AUC after Hanley and McNeil, of the others by the normal distribution of the mean loss (for r2 and rmse that of the squared error, the variance of outcomes taken as it is); none of ece. log_loss, auc and brier need two classes; anomaly scores have an auc where outcomes read as true or false. n counts outcomes; shadow predictions count for their own version';
+	'how good each version of a model (or name@version) was on the predictions made in a time whose outcome is known and that you may see. Predictions younger than wfml.outcome_delay are left out; without since it is the 30 days before those. lower and upper are 95 % intervals: of accuracy and coverage (the share of outcomes within a regression''s own 90 % interval) after Wilson, of AUC after Hanley and McNeil, of the others by the normal distribution of the mean loss (for r2 and rmse that of the squared error, the variance of outcomes taken as it is); none of ece. log_loss, auc and brier need two classes; anomaly scores have an auc where outcomes read as true or false. n counts outcomes; shadow predictions count for their own version';

@@ -7,6 +7,7 @@ CREATE FUNCTION wfml.trend(model text, bucket interval DEFAULT '1 day', since ti
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 100000 ROWS 100
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -77,6 +77,9 @@ FROM generate_series(1, 300) i \g /dev/null
 SELECT ok(delay BETWEEN interval '30 hours' AND interval '36 hours', 'delay of outcomes: ' || delay) FROM wfml.outcome_delay WHERE model = 'two';
 SELECT is(delay, interval '0', 'outcomes at once') FROM wfml.outcome_delay WHERE model = 'three';
 
+SELECT is(wfml.outcome_number(text), number, 'outcome ' || text) FROM (VALUES ('42', 42::float8), (' -1.5e3 ', -1500), ('01:00:30', 3630),
+    ('1 day 00:00:01', 86401), ('P1DT1S', 86401), ('NaN', NULL), ('1e999', NULL), ('infinity', NULL), ('', NULL), ('-', NULL), ('12 apples', NULL)) v (text, number);
+
 -- By hand, from the table, with none of our aggregates.
 CREATE TEMPORARY TABLE known AS
     SELECT p.model, p.version, p.value AS p, p.label, p.confidence, p.actual, (p.actual = 'true')::int AS y, p.lower, p.upper,
