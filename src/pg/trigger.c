@@ -211,25 +211,23 @@ check_generated(Asking *asking)
 /* ---- asking the model ---- */
 
 /*
- * The row as a value of the table's type.  The server's own function would
- * fetch what lies out of line; the model's converters fetch what they need,
- * and the value goes nowhere else.
+ * The row as a value of the table's type.  The server would fetch all that
+ * lies out of line; the model's converters fetch what they need, and the
+ * value goes nowhere else, so it gets a row that does not say it has any.
  */
 static Datum
 row_datum(Relation relation, HeapTuple tuple)
 {
-	HeapTupleHeader row;
+	HeapTuple	plain;
+	Datum		datum;
 
 	if (!HeapTupleHasExternal(tuple))
 		return heap_copy_tuple_as_datum(tuple, RelationGetDescr(relation));
-	row = palloc(tuple->t_len);
-	memcpy(row, tuple->t_data, tuple->t_len);
-	row->t_infomask &= ~HEAP_XACT_MASK;
-	ItemPointerSetInvalid(&row->t_ctid);
-	HeapTupleHeaderSetDatumLength(row, tuple->t_len);
-	HeapTupleHeaderSetTypeId(row, relation->rd_rel->reltype);
-	HeapTupleHeaderSetTypMod(row, -1);
-	return PointerGetDatum(row);
+	plain = heap_copytuple(tuple);
+	plain->t_data->t_infomask &= ~HEAP_HASEXTERNAL;
+	datum = heap_copy_tuple_as_datum(plain, RelationGetDescr(relation));
+	heap_freetuple(plain);
+	return datum;
 }
 
 static void

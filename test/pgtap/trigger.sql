@@ -238,6 +238,21 @@ SELECT throws_ok($$SELECT * FROM wfml.log_predict('later', '{"name": null, "flag
 SELECT lives_ok($$SELECT wfml.set_fallback('later', 'CASE WHEN hour > 9 THEN ''yes'' ELSE ''no'' END')$$, 'a rule that gives labels');
 SELECT is((SELECT label FROM wfml.log_predict('later', '{"hour": 10}'::jsonb)), 'yes', 'a label');
 
+-- Columns out of line.
+CREATE TABLE wide (id int, hour int, amount float8, channel text, note text, p float8);
+ALTER TABLE wide ALTER note SET STORAGE EXTERNAL, ALTER channel SET STORAGE EXTERNAL;
+SELECT is(try('postgres', $$SELECT wfml.attach('late', 'wide', 'id', 'p')$$), 'done', 'attach to a wide table');
+INSERT INTO wide (id, hour, amount, channel, note) VALUES (1, 20, 5, 'web', repeat('x', 100000)), (2, 20, 5, repeat('y', 100000), 'x');
+UPDATE wide SET hour = 3;
+SELECT is((SELECT count(*) FROM wide w WHERE p IS DISTINCT FROM wfml.predict('late', w)), 0::bigint, 'wide rows are scored');
+SELECT is((SELECT count(*) FROM wfml.predictions l JOIN wide w ON l.entity = w.id::text AND l.value = w.p WHERE l.id > (SELECT max(id) - 2 FROM wfml.predictions)), 2::bigint, 'and logged');
+SELECT lives_ok($$SELECT wfml.set_fallback('widely', 'length(note) + length(channel)')$$, 'a rule over them');
+CREATE TRIGGER a AFTER UPDATE ON wide FOR EACH ROW EXECUTE FUNCTION wfml.log_trigger('widely', 'id');
+CREATE TRIGGER b BEFORE UPDATE ON wide FOR EACH ROW EXECUTE FUNCTION wfml.predict_trigger('widely', 'p');
+UPDATE wide SET amount = 1;
+SELECT is((SELECT array_agg(value ORDER BY entity) FROM wfml.predictions WHERE model = 'widely'), '{100003,100001}', 'a rule over wide rows');
+DROP TABLE wide;
+
 -- Nobody's code runs in it: neither a cast nor a domain's check of the table's owner.
 CREATE FUNCTION trojan(kind level) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trojan'; END $$;
 CREATE FUNCTION trojan_json(kind level) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trojan'; END $$;
