@@ -157,6 +157,12 @@ SELECT results_eq($$SELECT predictions_24h, error_rate, metric, live, outcomes F
 SELECT ok(live_lower < 0.75 AND live_upper > 0.75 AND training = 0.75, 'interval and training score') FROM wfml.health WHERE name = 'm';
 SELECT is((SELECT last_used FROM wfml.health WHERE name = 'm'), date_trunc('second', now() - interval '30 minutes'), 'last used');
 SAVEPOINT before;
+-- 400 outcomes against a score that came from 400 rows itself
+UPDATE wfml.ml_model SET metrics = jsonb_set(metrics, '{0,value}', '0.80') WHERE name = 'm';
+SELECT ok(live_upper < training AND status = 'healthy', 'both scores are estimates: just outside the interval is no proof') FROM wfml.health WHERE name = 'm';
+UPDATE wfml.ml_model SET metrics = jsonb_set(metrics, '{0,value}', '0.82') WHERE name = 'm';
+SELECT is(pg_temp.status('m'), 'degraded: worse', 'further outside is');
+ROLLBACK TO before;
 UPDATE wfml.ml_model SET created_at = now() - interval '31 days' WHERE name = 'm';
 SELECT is(pg_temp.status('m'), 'stale: older', 'past 30 days without a policy');
 INSERT INTO wfml.retrain_policy (model, max_age) VALUES ('m', '90 days');
