@@ -48,6 +48,8 @@ typedef enum Column
 
 /* More than this many, or any unusual index: the executor's way. */
 #define MAX_INDEXES 16
+/* Longest entity and user_id, in bytes. */
+#define MAX_KEY 2000
 /* Columns that somebody added stay NULL. */
 #define MAX_COLUMNS 64
 
@@ -222,6 +224,20 @@ fill_detail(LogRow *row, const WfmlDetail *detail)
 		set(row, COL_VERSION, Int32GetDatum(detail->version));
 }
 
+/* What an index can hold, whether it compresses or not. */
+static Datum
+indexable(Datum value, const char *what)
+{
+	text	   *t = DatumGetTextPP(value);
+
+	if (VARSIZE_ANY_EXHDR(t) > MAX_KEY)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s of a logged prediction has %zu bytes", what, VARSIZE_ANY_EXHDR(t)),
+				 errhint("It may have %d bytes.", MAX_KEY)));
+	return PointerGetDatum(t);
+}
+
 static void
 fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
 {
@@ -238,9 +254,9 @@ fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
 	set(row, COL_MADE_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	set(row, COL_MADE_BY, ObjectIdGetDatum(entry->made_by));
 	if (wfml_user_id && wfml_user_id[0] != '\0')
-		set(row, COL_USER_ID, CStringGetTextDatum(wfml_user_id));
+		set(row, COL_USER_ID, indexable(CStringGetTextDatum(wfml_user_id), "wfml.user_id"));
 	if (entry->entity)
-		set(row, COL_ENTITY, PointerGetDatum(PG_DETOAST_DATUM_PACKED(entry->entity)));
+		set(row, COL_ENTITY, indexable(entry->entity, "the entity"));
 	set(row, COL_SOURCE, CStringGetTextDatum(entry->source ? entry->source : entry->detail->source));
 	set(row, COL_SHADOW, BoolGetDatum(entry->shadow));
 	if (entry->latency_us >= 0)

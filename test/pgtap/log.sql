@@ -51,6 +51,7 @@ END $$;
 CREATE FUNCTION logged() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM wfml.prediction';
 CREATE FUNCTION last() RETURNS wfml.prediction LANGUAGE sql AS 'SELECT * FROM wfml.prediction ORDER BY id DESC LIMIT 1';
 
+DELETE FROM wfml.prediction;
 SELECT no_plan();
 
 SET ROLE wfml_owner;
@@ -100,6 +101,8 @@ SELECT wfml.log_predict('two', '{"x": 1, "colour": "red"}', '5b2ac9d8-7a1f-4c53-
 SELECT is((last()).entity, '5b2ac9d8-7a1f-4c53-9f4b-0d3b6d1d2f10', 'a uuid');
 SELECT wfml.log_predict('two', '{"x": 1, "colour": "red"}', NULL) \g /dev/null
 SELECT is((last()).entity, NULL, 'none');
+SELECT lives_ok($$SELECT wfml.log_predict('two', '{"x": 1, "colour": "red"}', repeat('x', 2000))$$, 'a long one');
+SELECT throws_ok($$SELECT wfml.log_predict('two', '{"x": 1, "colour": "red"}', repeat('x', 2001))$$, '54000', NULL, 'one that no index could hold');
 PREPARE ask AS SELECT wfml.log_predict($1, $2, $3);
 EXECUTE ask('two', '{"x": 1, "colour": "red"}', 'parameter') \g /dev/null
 EXECUTE ask('three', '{"x": 1, "colour": "red"}', 'parameter') \g /dev/null
