@@ -7,6 +7,7 @@ import sys
 
 from common import BUILD, HERE, Report, Session
 import accuracy
+import caches
 import explaining
 import factors
 import isolation
@@ -34,6 +35,8 @@ BENCHES = {
     "a7": prediction.a7,
     "a8": prediction.a8,
     "a9": prediction.a9,
+    "rss": caches.rss,
+    "answers": caches.answers,
     "a12": lambda report: training.a12(report, LARGEST),
     "a10": training.a10,
     "a11": training.a11,
