@@ -31,6 +31,19 @@ extern void wfml_init_materialized_srf(FunctionCallInfo fcinfo);
 #define InitMaterializedSRF(fcinfo, flags) wfml_init_materialized_srf(fcinfo)
 #endif
 
+/* 15: timeouts that repeat themselves; before, their handler has to. */
+#if PG_VERSION_NUM < 150000
+#define enable_timeout_every(id, fin_time, delay_ms) enable_timeout_at(id, fin_time)
+#define wfml_timeout_again(id, delay_ms) enable_timeout_after(id, delay_ms)
+#else
+#define wfml_timeout_again(id, delay_ms) ((void) 0)
+#endif
+
+/* 16: the status of all backends, one by one. */
+#if PG_VERSION_NUM < 160000
+#define pgstat_get_local_beentry_by_index(index) pgstat_fetch_stat_local_beentry(index)
+#endif
+
 /* 17: search_path for stored code. */
 #if PG_VERSION_NUM < 170000
 #define RestrictSearchPath() \

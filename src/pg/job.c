@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -250,18 +251,6 @@ wfml_jobs_reap(void)
 
 /* ---- is a process still the one that it was? ---- */
 
-static PgBackendStatus *
-backend_status(int index)
-{
-#if PG_VERSION_NUM >= 160000
-	LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(index);
-#else
-	LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(index);
-#endif
-
-	return local ? &local->backendStatus : NULL;
-}
-
 static bool
 backend_lives(int pid, TimestampTz start)
 {
@@ -273,9 +262,9 @@ backend_lives(int pid, TimestampTz start)
 	n = pgstat_fetch_stat_numbackends();
 	for (int i = 1; i <= n; i++)
 	{
-		const PgBackendStatus *backend = backend_status(i);
+		const LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(i);
 
-		if (backend && backend->st_procpid == pid && backend->st_proc_start_timestamp == start)
+		if (local && local->backendStatus.st_procpid == pid && local->backendStatus.st_proc_start_timestamp == start)
 			return true;
 	}
 	return false;
@@ -287,6 +276,9 @@ PG_FUNCTION_INFO_V1(wfml_job_alive);
 Datum
 wfml_job_alive(PG_FUNCTION_ARGS)
 {
+	/* Processes of the primary are not to be seen from here. */
+	if (RecoveryInProgress())
+		PG_RETURN_BOOL(true);
 	PG_RETURN_BOOL(backend_lives(PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1)));
 }
 

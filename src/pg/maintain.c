@@ -254,6 +254,8 @@ drift_step(void *arg)
 	WfmlAsOwner as;
 
 	wfml_as_owner_begin(&as, run->due->owner, NULL, NULL);
+	/* Drift is of all its users. */
+	(void) set_config_option("wfml.user_id", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	wfml_execute("SELECT FROM wfml.drift($1)", 1, types, values, NULL);

@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 #include "pg/job.h"
 
 /* What was pruned. */
@@ -30,6 +32,9 @@ extern void wfml_prune_jobs(Oid user, WfmlCommit commit, WfmlPruned *pruned);
 
 /* Logged predictions of the user's models older than wfml.prediction_retention. */
 extern void wfml_prune_predictions(Oid user, WfmlCommit commit, WfmlPruned *pruned);
+
+/* A batch of them, those made before a moment; how many went. */
+extern uint64 wfml_delete_predictions(Oid user, TimestampTz before);
 
 /* A row of job_run, when anything was pruned. */
 extern void wfml_prune_report(Oid user, WfmlCommit commit, const WfmlPruned *pruned);

@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
 
 #include "pg/maintain.h"
 #include "pg/settings.h"
@@ -170,31 +171,32 @@ wfml_prune_versions(Oid user, WfmlCommit commit, WfmlPruned *pruned)
 
 /* ---- rows of a time ---- */
 
-/* Statements that delete a batch of old rows; $1 is the user, $2 a number of minutes. */
-static const char jobs_query[] =
-"DELETE FROM wfml.job_run WHERE id = ANY (ARRAY(SELECT id FROM wfml.job_run"
-" WHERE finished_at < now() - $2 * interval '1 minute' AND pg_has_role($1, role::oid, 'USAGE') LIMIT " BATCH "))";
+#define JOB_DAYS 90
 
-/* Version by version along the index on model and time; what has no version any more, or never had, as well. */
-static const char predictions_query[] =
-"DELETE FROM wfml.prediction WHERE id = ANY (ARRAY("
-"SELECT old.id FROM wfml.registry r JOIN wfml.ml_model m ON m.name = r.name"
-" CROSS JOIN LATERAL (SELECT p.id FROM wfml.prediction p WHERE p.model_id = m.id"
-"  AND p.made_at < now() - $2 * interval '1 minute' LIMIT " BATCH ") old"
-" WHERE pg_has_role($1, r.owner::oid, 'USAGE')"
-" UNION ALL "
-"SELECT p.id FROM wfml.prediction p LEFT JOIN wfml.registry r ON r.number = p.model_number"
-" WHERE p.model_id IS NULL AND p.made_at < now() - $2 * interval '1 minute'"
-" AND pg_has_role($1, coalesce(r.owner, p.made_by)::oid, 'USAGE')"
-" LIMIT " BATCH "))";
+/* Delete a batch of what is older than a moment; how many rows went. */
+typedef uint64 (*Deletion) (Oid user, TimestampTz before);
 
-#define JOB_MINUTES (90 * 24 * 60)
+static uint64
+delete_jobs(Oid user, TimestampTz before)
+{
+	Oid			types[] = {OIDOID, TIMESTAMPTZOID};
+	Datum		values[] = {ObjectIdGetDatum(user), TimestampTzGetDatum(before)};
+	WfmlWriter	writer;
+	uint64		n;
+
+	wfml_write_begin(&writer, "wfml.run_retraining()");
+	n = wfml_execute("DELETE FROM wfml.job_run WHERE id = ANY (ARRAY(SELECT id FROM wfml.job_run"
+					 " WHERE finished_at < $2 AND pg_has_role($1, role::oid, 'USAGE') LIMIT " BATCH "))",
+					 2, types, values, NULL);
+	wfml_write_end(&writer);
+	return n;
+}
 
 typedef struct Batch
 {
 	Oid			user;
-	const char *query;
-	int			minutes;
+	Deletion	deletion;
+	TimestampTz before;
 	uint64		n;
 } Batch;
 
@@ -202,19 +204,18 @@ static void
 delete_step(void *arg)
 {
 	Batch	   *b = arg;
-	Oid			types[] = {OIDOID, INT4OID};
-	Datum		values[] = {ObjectIdGetDatum(b->user), Int32GetDatum(b->minutes)};
-	WfmlWriter	writer;
 
-	wfml_write_begin(&writer, "wfml.run_retraining()");
-	b->n = wfml_execute(b->query, 2, types, values, NULL);
-	wfml_write_end(&writer);
+	b->n = b->deletion(b->user, b->before);
 }
 
 static int64
-delete_old(Oid user, const char *query, int minutes, WfmlCommit commit)
+delete_old(Oid user, Deletion deletion, int64 minutes, WfmlCommit commit)
 {
-	Batch		batch = {.user = user, .query = query, .minutes = minutes};
+	Batch		batch = {
+		.user = user,
+		.deletion = deletion,
+		.before = GetCurrentTimestamp() - minutes * 60 * USECS_PER_SEC
+	};
 	int64		all = 0;
 
 	do
@@ -232,14 +233,14 @@ delete_old(Oid user, const char *query, int minutes, WfmlCommit commit)
 void
 wfml_prune_jobs(Oid user, WfmlCommit commit, WfmlPruned *pruned)
 {
-	pruned->jobs += delete_old(user, jobs_query, JOB_MINUTES, commit);
+	pruned->jobs += delete_old(user, delete_jobs, JOB_DAYS * 24 * 60, commit);
 }
 
 void
 wfml_prune_predictions(Oid user, WfmlCommit commit, WfmlPruned *pruned)
 {
 	if (wfml_prediction_retention > 0)
-		pruned->predictions += delete_old(user, predictions_query, wfml_prediction_retention, commit);
+		pruned->predictions += delete_old(user, wfml_delete_predictions, wfml_prediction_retention, commit);
 }
 
 typedef struct Report

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "pg/job.h"
+#include "pg/maintain.h"
 #include "pg/settings.h"
 #include "pg/tables.h"
 
@@ -37,8 +38,8 @@ static const char delete_query[] =
 " WHERE p.model_id IS NULL AND p.made_at < $2 AND pg_has_role($1, coalesce(r.owner, p.made_by)::oid, 'USAGE')"
 " LIMIT $3))";
 
-static uint64
-delete_batch(Oid user, TimestampTz before)
+uint64
+wfml_delete_predictions(Oid user, TimestampTz before)
 {
 	Oid			types[] = {OIDOID, TIMESTAMPTZOID, INT4OID};
 	Datum		values[] = {ObjectIdGetDatum(user), TimestampTzGetDatum(before), Int32GetDatum(BATCH)};
@@ -92,7 +93,7 @@ wfml_prune_predictions_call(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		n = delete_batch(user, before);
+		n = wfml_delete_predictions(user, before);
 		PopActiveSnapshot();
 		all += n;
 		wfml_commit_step(commit);

@@ -29,6 +29,7 @@ limit_expired(void)
 	QueryCancelPending = true;
 	InterruptPending = true;
 	SetLatch(MyLatch);
+	wfml_timeout_again(limit_id, REPEAT_MS);
 }
 
 void

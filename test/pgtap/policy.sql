@@ -88,9 +88,9 @@ SELECT is(reasons, '{at least 100 rows more than the 1000 trained on}', 'enough 
 SELECT wfml.set_retrain_policy('plain', max_drift => 0.25);
 INSERT INTO wfml.evaluation (model_id, model, version, metric, value, source, rows, at, by)
 SELECT active_id, name, active_version, metric, value, 'drift', 1000, clock_timestamp() + since, 'x'
-FROM wfml.registry, (VALUES ('psi:x', 0.5, interval '-1 min'), ('psi:x', 0.3, '0'), ('psi:z', 0.1, '0')) v (metric, value, since) WHERE name = 'plain';
+FROM wfml.registry, (VALUES ('psi', 0.5, interval '-1 min'), ('psi', 0.3, '0'), ('psi:x', 0.31, '0'), ('psi:z', 0.1, '0')) v (metric, value, since) WHERE name = 'plain';
 UPDATE wfml.evaluation SET at = (SELECT max(at) FROM wfml.evaluation WHERE source = 'drift') WHERE source = 'drift' AND value < 0.5;
-SELECT is(reasons, '{"x drifts: PSI 0.300, limit 0.25"}', 'the worst feature of the last look at drift') FROM wfml.retrain_due() WHERE model = 'plain';
+SELECT is(reasons, '{"inputs drift: PSI 0.300 of x, limit 0.25"}', 'the worst feature of the last look at drift') FROM wfml.retrain_due() WHERE model = 'plain';
 DELETE FROM wfml.evaluation;
 
 -- ---- running it ----
