@@ -9,7 +9,7 @@ CREATE ROLE wfml_grantee;
 CREATE ROLE wfml_stranger;
 CREATE SCHEMA lair AUTHORIZATION wfml_owner;
 
-SELECT plan(65);
+SELECT plan(77);
 
 -- Run a query as a role: its first value as text, or its SQLSTATE.
 CREATE FUNCTION try(who name, query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -208,6 +208,68 @@ CALL wfml.run_retraining();
 SELECT is(current_setting('wfml.on_error') || ' ' || current_setting('row_security'), 'fallback on', 'no setting of its stays');
 SELECT is(runs('evil'), 1::bigint, 'though it was retrained');
 
+-- ---- drift and live scores decide the next night ----
+
+DELETE FROM wfml.retrain_policy;
+CALL make('drifty', 'public.points');
+SELECT wfml.set_log_input('drifty', true), wfml.set_retrain_policy('drifty', NULL, max_drift => 0.25);
+SET ROLE wfml_owner;
+SET wfml.user_id = 'somebody';
+SELECT count(*) FROM points p, LATERAL wfml.log_predict('drifty', (SELECT s FROM (SELECT p.x + 15 AS x) s)) WHERE id <= 500 \g /dev/null
+RESET wfml.user_id;
+RESET ROLE;
+SET wfml.user_id = 'nobody';
+CALL wfml.run_retraining();
+SELECT is(runs('drifty'), 0::bigint, 'drift is not known the first night');
+SELECT matches(reasons::text, 'inputs drift: PSI \d\.\d+ of x, limit 0.25', 'but measured, for the next, of all users') FROM wfml.retrain_due() WHERE model = 'drifty';
+RESET wfml.user_id;
+CALL wfml.run_retraining();
+SELECT is(runs('drifty'), 1::bigint, 'when it is a reason');
+SELECT is(count(*), 0::bigint, 'once: it is measured against the new version') FROM wfml.retrain_due() WHERE model = 'drifty' AND not_before IS NULL;
+
+DELETE FROM wfml.retrain_policy;
+SET ROLE wfml_owner;
+SELECT version FROM wfml.train('scored', 'linear', 'public.points', 'y', features => '{x}') \g /dev/null
+SELECT wfml.set_retrain_policy('scored', NULL, min_score_drop => 0.1);
+SELECT count(*) FROM points p, LATERAL wfml.log_predict('scored', (SELECT s FROM (SELECT p.x) s), p.id) WHERE id <= 900 \g /dev/null
+RESET ROLE;
+UPDATE wfml.prediction SET actual = (entity::int % 20 >= 10)::text, actual_at = made_at WHERE model = 'scored' AND entity::int > 90;
+SELECT is(count(*), 0::bigint, 'a good live score is no reason') FROM wfml.retrain_due();
+UPDATE wfml.prediction SET actual = (NOT actual::boolean)::text WHERE model = 'scored' AND entity::int % 3 = 0;
+SELECT matches(reasons::text, 'live accuracy 0\.6\d* \(810 outcomes\), at training 0\.9\d*, limit 0.1 lower', 'a worse one is') FROM wfml.retrain_due();
+SELECT wfml.set_retrain_policy('scored', NULL, min_score_drop => 0.3);
+SELECT is(count(*), 0::bigint, 'unless the policy bears it') FROM wfml.retrain_due();
+
+-- ---- predictions and jobs of long ago ----
+
+UPDATE wfml.prediction SET made_at = made_at - interval '2 days' WHERE model = 'scored' AND entity::int <= 300;
+UPDATE wfml.job_run SET finished_at = finished_at - interval '91 days' WHERE model = 'drifty';
+SET wfml.prediction_retention = '1 d';
+SET ROLE wfml_grantee;
+CALL wfml.run_retraining();
+RESET ROLE;
+SELECT is(count(*), 900::bigint, 'who does not own the model prunes nothing') FROM wfml.prediction WHERE model = 'scored';
+CALL wfml.run_retraining();
+SELECT is(count(*), 600::bigint, 'predictions past wfml.prediction_retention go') FROM wfml.prediction WHERE model = 'scored';
+SELECT is(runs('drifty'), 0::bigint, 'so do jobs of three months ago');
+SELECT is(result ->> 'predictions', '300', 'which is told') FROM wfml.jobs WHERE kind = 'prune' ORDER BY id DESC LIMIT 1;
+RESET wfml.prediction_retention;
+
+-- ---- a model whose owner is gone ----
+
+DELETE FROM wfml.retrain_policy;
+CREATE ROLE wfml_gone;
+GRANT SELECT ON points TO wfml_gone;
+SET ROLE wfml_gone;
+SELECT version FROM wfml.train('orphan', 'linear', 'public.points', 'y', features => '{x}') \g /dev/null
+SELECT wfml.set_retrain_policy('orphan', min_new_rows => 1);
+RESET ROLE;
+DROP OWNED BY wfml_gone;
+DROP ROLE wfml_gone;
+UPDATE wfml.ml_model SET created_at = created_at - interval '31 days' WHERE name = 'orphan';
+CALL wfml.run_retraining();
+SELECT matches(last_run('orphan'), '^failed the role that owns the model does not exist any more; A superuser can', 'a model without owner is not retrained');
+
 -- ---- versions past keep_versions ----
 
 DELETE FROM wfml.retrain_policy;
@@ -232,6 +294,7 @@ SELECT * FROM finish();
 DROP INDEX by_third;
 SELECT wfml.drop_model(name) FROM wfml.models \g /dev/null
 DELETE FROM wfml.job_run;
+DELETE FROM wfml.prediction;
 DROP TABLE points, attacks, outcome CASCADE;
 DROP FUNCTION try, last_run, runs;
 DROP PROCEDURE make, prepare;
