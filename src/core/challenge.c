@@ -304,7 +304,7 @@ wf_challenge_prepare(WfHost *host, const WfModel *champion, const WfSchema *sche
 }
 
 void
-wf_challenge_judge(WfHost *host, const WfJudges *judges, bool root, double tolerance, WfVerdict *out)
+wf_challenge_judge(WfHost *host, const WfJudges *judges, WfJudgeScale scale, double tolerance, WfVerdict *out)
 {
 	double	   *a = wf_alloc(host, judges->n, sizeof(double));
 	double	   *b = wf_alloc(host, judges->n, sizeof(double));
@@ -320,9 +320,13 @@ wf_challenge_judge(WfHost *host, const WfJudges *judges, bool root, double toler
 		a[i] = fmin(weight * judges->champion[place], MOST_LOSS);
 		b[i] = fmin(weight * judges->challenger[place], MOST_LOSS);
 	}
-	wf_paired_bootstrap(host, a, b, judges->n, BOOTSTRAP_SEED, WF_PAIRED_ROUNDS, root, &out->paired);
-	/* both may be perfect, and then the relative loss is not a number */
-	out->wins = out->paired.a == 0 ? out->paired.upper95 <= 0 : out->paired.relative_upper95 <= tolerance;
+	wf_paired_bootstrap(host, a, b, judges->n, BOOTSTRAP_SEED, WF_PAIRED_ROUNDS, scale == WF_JUDGE_ROOT, &out->paired);
+	out->bound = scale == WF_JUDGE_GAIN ? -out->paired.relative_lower95 : out->paired.relative_upper95;
+	/* the champion may be perfect (gain nothing), and then what is relative to it is not a number */
+	if (out->paired.a == 0)
+		out->wins = scale == WF_JUDGE_GAIN ? out->paired.lower95 >= 0 : out->paired.upper95 <= 0;
+	else
+		out->wins = out->bound <= tolerance;
 	wf_release(host, a);
 	wf_release(host, b);
 }

@@ -25,6 +25,7 @@
 #define WF_CHALLENGE_RARER 20
 /* Cases of an event log have many events each. */
 #define WF_CHALLENGE_CASES 50
+#define WF_CHALLENGE_USERS 20
 
 typedef enum WfChallengeState
 {
@@ -32,6 +33,7 @@ typedef enum WfChallengeState
 	WF_CHALLENGE_NO_FILTER,		/* the champion keeps no record of its rows */
 	WF_CHALLENGE_FEW_ROWS,
 	WF_CHALLENGE_FEW_OF_CLASS,
+	WF_CHALLENGE_FEW_USERS,		/* with fresh rows to find and a history to find them by */
 	WF_CHALLENGE_NO_LOSS		/* nothing tells right from wrong: a task without a target */
 } WfChallengeState;
 
@@ -39,7 +41,7 @@ typedef struct WfChallenge
 {
 	WfChallengeState state;
 	uint64_t	n_fresh;
-	uint64_t	n_rarer;		/* fresh rows outside the largest class; classification */
+	uint64_t	n_rarer;		/* fresh rows outside the largest class; users, of a recommender */
 	uint32_t   *mark;			/* by row of the frame, for wf_frame_set_marks(); NULL unless judged */
 	WfJudges	judges;
 } WfChallenge;
@@ -65,11 +67,19 @@ void		wf_challenge_prepare_cases(WfHost *host, const WfModel *champion, const Wf
 typedef struct WfVerdict
 {
 	WfPaired	paired;
-	bool		wins;			/* relative_upper95 <= tolerance */
+	double		bound;			/* upper 95 % bound of the relative loss of the challenger; NaN: the champion has none */
+	bool		wins;			/* bound <= tolerance */
 } WfVerdict;
 
-/* After wf_fit() has filled the judges; root: of square roots of means. */
-void		wf_challenge_judge(WfHost *host, const WfJudges *judges, bool root, double tolerance, WfVerdict *out);
+typedef enum WfJudgeScale
+{
+	WF_JUDGE_LOSS,
+	WF_JUDGE_ROOT,				/* square roots of means */
+	WF_JUDGE_GAIN				/* not losses, but more is better */
+} WfJudgeScale;
+
+/* After the fit has filled the judges. */
+void		wf_challenge_judge(WfHost *host, const WfJudges *judges, WfJudgeScale scale, double tolerance, WfVerdict *out);
 
 void		wf_challenge_free(WfHost *host, WfChallenge *challenge);
 

@@ -137,6 +137,8 @@ sum_up(const Scoring *s, WfRecScores *scores)
 	{
 		const UserScores *u = &s->user[k];
 
+		if (s->rec->each)
+			s->rec->each[k] = u->ndcg;
 		scores->ndcg += u->ndcg / n;
 		scores->ndcg_squares += u->ndcg * u->ndcg;
 		scores->precision += u->precision / n;

@@ -176,8 +176,14 @@ wf_rec_hold_out(WfRec *rec, const char **split)
 		(rec->data.time && !wf_spec_value(spec, "validation")->by_user);
 	uint64_t	held = 0;
 
-	*split = by_time ? "time" : "holdout";
-	if (rec->team->rank == 0)
+	bool		fresh;
+
+	if (rec->team->rank == 0 && rec->input->champion)
+		held = wf_rec_hold_fresh(rec, by_time);
+	fresh = held > 0;
+	wf_team_broadcast(rec->team, &fresh, sizeof(fresh));
+	*split = fresh ? "fresh" : by_time ? "time" : "holdout";
+	if (rec->team->rank == 0 && !fresh && spec->validation != WF_VALIDATE_NONE)
 		held = by_time ? hold_latest(rec, spec->test_fraction) : hold_random(rec, spec->test_fraction);
 	wf_team_broadcast(rec->team, &held, sizeof(held));
 	return held > 0 && held < rec->data.matrix.n;

@@ -98,7 +98,13 @@ report(WfRec *rec, const WfRecSetting *setting, const char *split)
 	{
 		wanted = wf_rec_rows_wanted(rec, &stage, &audience);
 		wf_rec_train(rec, &stage, setting, wanted, &trained);
+		if (rec->result && strcmp(split, "fresh") == 0)
+			rec->each = wf_alloc(rec->team->host, audience.n, sizeof(double));
 		wf_rec_score(rec, &stage, &audience, &trained, &own);
+		if (rec->each)
+			wf_rec_challenge(rec, &audience);
+		wf_release(rec->team->host, rec->each);
+		rec->each = NULL;
 		wf_rec_trained_free(rec, &trained);
 		wf_team_free(rec->team, wanted);
 		wf_rec_score(rec, &stage, &audience, NULL, &popular);
@@ -120,7 +126,8 @@ static void
 write_model(WfRec *rec, WfBytes *section)
 {
 	WfHost	   *host = rec->team->host;
-	WfModelSection sections[3] = {{"RECM", section->data, section->length}, {"IDS0", NULL, 0}, {"IDS1", NULL, 0}};
+	WfModelSection sections[4] = {{"RECM", section->data, section->length}, {"IDS0", NULL, 0}, {"IDS1", NULL, 0},
+		{"SEEN", rec->seen.data, rec->seen.length}};
 	WfBytes		users;
 	WfBytes		items;
 
@@ -132,13 +139,13 @@ write_model(WfRec *rec, WfBytes *section)
 	sections[1].length = users.length;
 	sections[2].bytes = items.data;
 	sections[2].length = items.length;
-	if (section->length + users.length + items.length > rec->input->size_limit)
+	if (section->length + users.length + items.length + rec->seen.length > rec->input->size_limit)
 		host->fail(host, WF_E_LIMIT, "Lower \"ease_items\", \"neighbours\" or \"factors\", or raise wfml.max_model_size.",
 				   "the model would take %zu MB, more than the limit of %zu MB",
-				   (section->length + users.length + items.length) >> 20, rec->input->size_limit >> 20);
+				   (section->length + users.length + items.length + rec->seen.length) >> 20, rec->input->size_limit >> 20);
 	wf_bytes_init(&rec->result->artifact, host);
-	wf_rec_reserve(&rec->result->artifact, section->length + users.length + items.length + 4096);
-	wf_model_write_sections(host, rec->spec, rec->data.n_rows, sections, 3, &rec->result->artifact);
+	wf_rec_reserve(&rec->result->artifact, section->length + users.length + items.length + rec->seen.length + 4096);
+	wf_model_write_sections(host, rec->spec, rec->data.n_rows, sections, 4, &rec->result->artifact);
 	wf_bytes_free(&users);
 	wf_bytes_free(&items);
 }
@@ -223,6 +230,7 @@ wf_recommender_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitRes
 	WfRecSetting setting;
 	const char *split;
 	bool		held = false;
+	bool		validate;
 
 	if (team->rank == 0)
 	{
@@ -240,10 +248,14 @@ wf_recommender_fit(WfTeam *team, const WfSpec *spec, const void *input, WfFitRes
 	rec.ranker = wf_ranker_create(team->host, rec.data.n_items);
 	rec.side = wf_team_alloc(team, rec.data.matrix.n, 1);
 	set_liked(&rec);
-	if (spec->validation != WF_VALIDATE_NONE)
+	if (team->rank == 0)
+		wf_rec_see(&rec);
+	validate = spec->validation != WF_VALIDATE_NONE || (rec.input && rec.input->champion);
+	wf_team_broadcast(team, &validate, sizeof(validate));
+	if (validate)
 	{
 		held = wf_rec_hold_out(&rec, &split);
-		if (!held)
+		if (!held && spec->validation != WF_VALIDATE_NONE)
 			tell_nothing_held(&rec, false, split);
 	}
 	setting = wf_rec_choose(&rec, true);

@@ -32,6 +32,12 @@ typedef struct WfRecommenderInput
 	struct WfContentReader *content;
 	size_t		size_limit;		/* bytes the artifact may take */
 	size_t		memory_limit;	/* bytes that training may take; SIZE_MAX: no limit */
+	/*
+	 * A retraining: the model in use, and what comes of comparing with it on
+	 * fresh pairs of user and item (challenge.h); NULL: none.
+	 */
+	const struct WfModel *champion;
+	struct WfChallenge *challenge;
 } WfRecommenderInput;
 
 typedef enum WfRecommendMethod	/* stored in artifacts: never renumber; the order of the words of "method" after auto */

@@ -97,6 +97,8 @@ typedef struct WfRec
 	double		deadline;		/* 0: none */
 	bool		time_limited;
 	WfRanker   *ranker;
+	WfBytes		seen;			/* rank 0: filter of the pairs */
+	double	   *each;			/* rank 0: room for the NDCG of each user scored; NULL: not asked for */
 } WfRec;
 
 /* Collective: the same answer in every member. */
@@ -164,5 +166,17 @@ void		wf_rec_reserve(WfBytes *b, size_t size);
 /* Rank 0: the section of a trained model.  ratings: bytes of ratings.h, or empty. */
 void		wf_rec_write(WfRec *rec, const WfRecStage *stage, const WfRecTrained *trained,
 						 const WfBytes *ratings, WfBytes *out);
+
+/* ---- rec_challenge.c ---- */
+
+/* Rank 0: rec->seen, the filter of all pairs. */
+void		wf_rec_see(WfRec *rec);
+/*
+ * Rank 0: hold out half of the pairs that the champion does not know, the
+ * latest half by time; returns how many, 0 when they are too few to judge.
+ */
+uint64_t	wf_rec_hold_fresh(WfRec *rec, bool by_time);
+/* Rank 0: what an audience's users find by the champion, beside rec->each of the challenger. */
+void		wf_rec_challenge(WfRec *rec, const WfRecAudience *audience);
 
 #endif							/* WF_RECOMMENDING_H */

@@ -71,13 +71,15 @@ wfml_recommender_read(WfmlTraining *t, WfmlRecommenderCall *call)
 }
 
 void
-wfml_recommender_fit(WfmlTraining *t, const WfmlRecommenderCall *call)
+wfml_recommender_fit(WfmlTraining *t, const WfmlRecommenderCall *call, const WfModel *champion, WfChallenge *challenge)
 {
 	WfRecommenderInput input = {
 		.interactions = call->read.interactions,
 		.content = call->read.content,
 		.size_limit = (size_t) wfml_max_model_size * 1024,
 		.memory_limit = (size_t) wfml_max_training_memory * 1024,
+		.champion = champion,
+		.challenge = challenge,
 	};
 	WfmlRecommenderWork work;
 
@@ -112,7 +114,7 @@ wfml_train_recommender(PG_FUNCTION_ARGS)
 	read_call(fcinfo, &call);
 	wfml_training_begin(&t, "wfml.train_recommender()", call.model, "recommender", call.params);
 	wfml_recommender_read(&t, &call);
-	wfml_recommender_fit(&t, &call);
+	wfml_recommender_fit(&t, &call, NULL, NULL);
 	wfml_recommender_describe(&t, &call);
 	return wfml_training_finish(fcinfo, &t);
 }

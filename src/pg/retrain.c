@@ -38,6 +38,7 @@ struct WfmlRetraining
 	/* what was read: of the stored training's family */
 	WfmlSource *rows;
 	WfmlEventSource *events;
+	const WfmlCached *champion; /* pinned by the context */
 	WfChallenge challenge;
 	WfmlRetrainResult result;
 };
@@ -97,8 +98,7 @@ challenge_rows(WfmlRetraining *r, const WfModel *champion)
 static void
 challenge_champion(WfmlRetraining *r)
 {
-	MemoryContext holder = AllocSetContextCreate(r->training.context, "wfml champion", ALLOCSET_SMALL_SIZES);
-	const WfmlCached *champion = wfml_cache_get(r->stored->id, holder);
+	const WfmlCached *champion = r->champion = wfml_cache_get(r->stored->id, r->training.context);
 
 	switch (r->stored->family)
 	{
@@ -106,17 +106,14 @@ challenge_champion(WfmlRetraining *r)
 			challenge_rows(r, champion->model);
 			break;
 		case WF_FAMILY_INTERACTIONS:
-			r->challenge.state = WF_CHALLENGE_NO_LOSS;
-			break;
+			/* while the challenger is trained: its pairs are not sorted yet */
+			return;
 		case WF_FAMILY_EVENTS:
 			wf_challenge_prepare_cases(r->training.host, champion->model, r->events->log,
 									   r->training.spec.validation, &r->challenge);
 			r->events->log->mark = r->challenge.mark;
 			break;
 	}
-	MemoryContextDelete(holder);
-	r->result.fresh_rows = r->challenge.state == WF_CHALLENGE_NO_FILTER ||
-		r->stored->family == WF_FAMILY_INTERACTIONS ? -1 : (int64) r->challenge.n_fresh;
 	if (r->challenge.state == WF_CHALLENGE_JUDGED)
 		r->training.spec.validation = WF_VALIDATE_FRESH;
 }
@@ -172,7 +169,7 @@ wfml_retrain_fit(WfmlRetraining *r)
 			wfml_train_fit(&r->training, r->rows, judges);
 			break;
 		case WF_FAMILY_INTERACTIONS:
-			wfml_recommender_fit(&r->training, &r->stored->call.recommender);
+			wfml_recommender_fit(&r->training, &r->stored->call.recommender, r->champion->model, &r->challenge);
 			break;
 		case WF_FAMILY_EVENTS:
 			wfml_sequence_fit(&r->training, r->events, judges);
@@ -207,7 +204,7 @@ static const char *
 bound_text(double bound)
 {
 	if (isnan(bound))
-		return "without a difference";
+		return "not worse";		/* there is nothing to be relative to: a champion without loss, or without gain */
 	if (bound < 0)
 		return psprintf("at least %.2g %% better", -100 * bound);
 	return psprintf("at most %.2g %% worse", 100 * bound);
@@ -218,21 +215,25 @@ judge(WfmlRetraining *r)
 {
 	WfmlRetrainResult *result = &r->result;
 	const WfJudges *judges = &r->challenge.judges;
-	bool		root = r->training.spec.task == WF_REGRESSION;
+	WfJudgeScale scale = r->training.spec.task == WF_REGRESSION ? WF_JUDGE_ROOT :
+		r->training.spec.task == WF_RECOMMENDATION ? WF_JUDGE_GAIN : WF_JUDGE_LOSS;
 	char	   *count = grouped((int64) judges->n);
-	const char *what = r->stored->family == WF_FAMILY_EVENTS ? "cases" : "rows";
+	const char *whose = scale == WF_JUDGE_GAIN ? psprintf("%s users with fresh rows", count)
+		: psprintf("%s fresh %s", count, r->stored->family == WF_FAMILY_EVENTS ? "cases" : "rows");
 	WfVerdict	verdict;
 
-	wf_challenge_judge(r->training.host, judges, root, r->options.tolerance, &verdict);
-	result->metric = root ? "rmse" : "log_loss";
+	wf_challenge_judge(r->training.host, judges, scale, r->options.tolerance, &verdict);
+	result->metric = scale == WF_JUDGE_ROOT ? "rmse" : scale == WF_JUDGE_GAIN ? "ndcg@10" : "log_loss";
 	result->champion = verdict.paired.a;
 	result->challenger = verdict.paired.b;
-	result->bound = verdict.paired.relative_upper95;
+	result->bound = verdict.bound;
 	if (verdict.wins)
-		result->reason = psprintf("%s on %s fresh %s", bound_text(result->bound), count, what);
+		result->reason = psprintf("%s on %s", bound_text(result->bound), whose);
+	else if (isnan(result->bound))
+		result->reason = psprintf("worse on %s", whose);
 	else
-		result->reason = psprintf("could be up to %.2g %% worse on %s fresh %s, tolerated is %.2g %%",
-								  100 * result->bound, count, what, 100 * r->options.tolerance);
+		result->reason = psprintf("could be up to %.2g %% worse on %s, tolerated is %.2g %%",
+								  100 * result->bound, whose, 100 * r->options.tolerance);
 	return verdict.wins;
 }
 
@@ -260,6 +261,10 @@ deserves(WfmlRetraining *r)
 		case WF_CHALLENGE_FEW_OF_CLASS:
 			result->reason = psprintf("%s fresh rows outside the largest class, %d are needed to judge",
 									  grouped((int64) c->n_rarer), WF_CHALLENGE_RARER);
+			return false;
+		case WF_CHALLENGE_FEW_USERS:
+			result->reason = psprintf("%s users with fresh rows and a history, %d are needed to judge",
+									  grouped((int64) c->n_rarer), WF_CHALLENGE_USERS);
 			return false;
 		case WF_CHALLENGE_NO_LOSS:
 			break;
@@ -322,6 +327,7 @@ wfml_retrain_publish(WfmlRetraining *r)
 	WfmlRetrainResult *result = &r->result;
 	bool		activate = deserves(r);
 
+	result->fresh_rows = r->challenge.state == WF_CHALLENGE_NO_FILTER ? -1 : (int64) r->challenge.n_fresh;
 	if (lock_model(r) != r->stored->id)
 	{
 		activate = false;

@@ -15,6 +15,7 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
+#include "core/challenge.h"
 #include "pg/eventsource.h"
 #include "pg/interactions_source.h"
 #include "pg/source.h"
@@ -57,7 +58,9 @@ typedef struct WfmlRecommenderCall
 } WfmlRecommenderCall;
 
 extern void wfml_recommender_read(WfmlTraining *t, WfmlRecommenderCall *call);
-extern void wfml_recommender_fit(WfmlTraining *t, const WfmlRecommenderCall *call);
+/* champion: a model to compare with on fresh pairs, and what comes of it; NULL: none. */
+extern void wfml_recommender_fit(WfmlTraining *t, const WfmlRecommenderCall *call,
+								 const WfModel *champion, WfChallenge *challenge);
 extern void wfml_recommender_describe(WfmlTraining *t, const WfmlRecommenderCall *call);
 
 /* ---- cases and events: sequence_train.c ---- */

@@ -112,6 +112,29 @@ SELECT results_eq(format('SELECT activated, metric, fresh_rows > 780 FROM wfml.r
 FROM (VALUES ('timed'), ('grouped')) v (name);
 DELETE FROM thing WHERE id > 600;
 
+-- ---- events and interactions ----
+
+INSERT INTO events SELECT c, (CASE WHEN c % 3 = 0 THEN ARRAY['start', 'pay', 'return', 'close'] ELSE ARRAY['start', 'pay', 'ship', 'close'] END)[e],
+    timestamptz '2026-01-01' + c * interval '1 hour' + e * interval '1 min' FROM generate_series(81, 120) c, generate_series(1, 4) e;
+SELECT is((SELECT reason FROM wfml.retrain('sequence')), '40 fresh cases, 50 are needed to judge', 'few cases');
+INSERT INTO events SELECT c, (CASE WHEN c % 3 = 0 THEN ARRAY['start', 'pay', 'return', 'close'] ELSE ARRAY['start', 'pay', 'ship', 'close'] END)[e],
+    timestamptz '2026-01-01' + c * interval '1 hour' + e * interval '1 min' FROM generate_series(121, 400) c, generate_series(1, 4) e;
+-- cases that have grown are known
+INSERT INTO events SELECT c, 'again', timestamptz '2026-06-01' FROM generate_series(1, 80) c;
+SELECT results_eq($$SELECT activated, metric, champion > challenger, fresh_rows > 310 AND fresh_rows <= 320, rows FROM wfml.retrain('sequence')$$,
+                  'VALUES (true, ''log_loss'', true, true, 1680::bigint)', 'a new way to go on is learned');
+SELECT ok((SELECT bool_and(split = 'fresh') FROM wfml.metrics('sequence')));
+-- what was liked by all is liked by none: other items go together now
+DELETE FROM likes WHERE u > 60;
+INSERT INTO likes SELECT u, 100 + (u % 4) * 10 + (i * 7 + u) % 10, 5 FROM generate_series(1, 100) u, generate_series(1, 6) i;
+SELECT results_eq($$SELECT activated, metric, challenger > champion, champion = 0 AND bound IS NULL, fresh_rows > 590 FROM wfml.retrain('recommender')$$,
+                  'VALUES (true, ''ndcg@10'', true, true, true)', 'new items are found');
+INSERT INTO likes SELECT u, 999, 5 FROM generate_series(1, 100) u;
+SELECT matches((SELECT reason FROM wfml.retrain('recommender')), '^(100|9\d) fresh rows, 200 are needed', 'few pairs');
+SELECT matches((SELECT reason FROM wfml.retrain('recommender', force => true)), '^by force');
+INSERT INTO likes SELECT 5000 + i, i, 5 FROM generate_series(1, 300) i;
+SELECT matches((SELECT reason FROM wfml.retrain('recommender')), '^0 users with fresh rows and a history, 20 are needed', 'nobody to judge');
+
 -- ---- the source of then ----
 
 -- search_path and time zone

@@ -153,7 +153,7 @@ WF_TEST(any_order_of_rows_gives_the_same_verdict)
 		s.input.judges = &c.judges;
 		s.spec.validation = WF_VALIDATE_FRESH;
 		fit(&th, &s, &r);
-		wf_challenge_judge(&th.host, &c.judges, false, 0.01, &verdict[i]);
+		wf_challenge_judge(&th.host, &c.judges, WF_JUDGE_LOSS, 0.01, &verdict[i]);
 		test_host_end(&th);
 	}
 	WF_CHECK(memcmp(&verdict[0].paired, &verdict[1].paired, sizeof(WfPaired)) == 0);
@@ -362,7 +362,7 @@ activated(double a, double b, size_t n, int seeds)
 		judges.challenger = wf_alloc(&th.host, n, sizeof(double));
 		judges.order = wf_alloc(&th.host, n, sizeof(uint32_t));
 		simulate((uint64_t) seed + 1, n, a, b, &judges, expected);
-		wf_challenge_judge(&th.host, &judges, false, 0.01, &verdict);
+		wf_challenge_judge(&th.host, &judges, WF_JUDGE_LOSS, 0.01, &verdict);
 		wins += verdict.wins;
 		test_host_end(&th);
 	}
@@ -403,21 +403,28 @@ WF_TEST(perfect_models_and_weights)
 		weight[i] = i % 2 ? 3 : 1;
 		order[i] = i;
 	}
-	wf_challenge_judge(&th.host, &judges, true, 0.01, &verdict);
+	wf_challenge_judge(&th.host, &judges, WF_JUDGE_ROOT, 0.01, &verdict);
 	WF_CHECK(verdict.wins);
 	judges.challenger = some;
-	wf_challenge_judge(&th.host, &judges, true, 0.01, &verdict);
+	wf_challenge_judge(&th.host, &judges, WF_JUDGE_ROOT, 0.01, &verdict);
 	WF_CHECK(!verdict.wins);
 	/* odd rows weigh three times as much */
 	WF_CHECK_NEAR(verdict.paired.b, sqrt(0.75), 1e-12);
 	judges.champion = some;
 	judges.challenger = zero;
-	wf_challenge_judge(&th.host, &judges, true, 0.01, &verdict);
+	wf_challenge_judge(&th.host, &judges, WF_JUDGE_ROOT, 0.01, &verdict);
+	WF_CHECK(verdict.wins);
+	/* as gains it is the other way round */
+	wf_challenge_judge(&th.host, &judges, WF_JUDGE_GAIN, 0.01, &verdict);
+	WF_CHECK(!verdict.wins);
+	WF_CHECK_NEAR(verdict.bound, 1, 1e-12);
+	judges.challenger = some;
+	wf_challenge_judge(&th.host, &judges, WF_JUDGE_GAIN, 0.01, &verdict);
 	WF_CHECK(verdict.wins);
 	some[3] = INFINITY;
 	judges.challenger = some;
 	judges.champion = zero;
-	wf_challenge_judge(&th.host, &judges, true, 0.01, &verdict);
+	wf_challenge_judge(&th.host, &judges, WF_JUDGE_ROOT, 0.01, &verdict);
 	WF_CHECK(!verdict.wins);
 	test_host_end(&th);
 }
