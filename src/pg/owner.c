@@ -27,8 +27,9 @@ wfml_as_owner_begin(WfmlAsOwner *as, Oid owner, const char *search_path, const c
 	GetUserIdAndSecContext(&as->user, &as->security);
 	SetUserIdAndSecContext(owner, as->security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	as->nest = NewGUCNestLevel();
+	/* Temporary relations of the session must not be taken for the owner's. */
 	if (search_path)
-		set_for_now("search_path", search_path);
+		set_for_now("search_path", search_path[0] ? psprintf("%s, pg_temp", search_path) : "pg_temp");
 	else
 		RestrictSearchPath();
 	if (timezone)
