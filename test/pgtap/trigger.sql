@@ -145,6 +145,15 @@ UPDATE orders SET hour = 13 WHERE id = 4;
 UPDATE orders SET late = true WHERE id = 4;
 SELECT is((SELECT array_agg(DISTINCT version ORDER BY version) FROM wfml.predictions WHERE entity = '4' AND actual = 'true'), '{1,2}', 'the latest of each version');
 SELECT wfml.rollback('late') IS NOT NULL AS ok \g /dev/null
+-- A trigger by hand may ask one version.
+CREATE TABLE second (id text, hour int, amount float8, channel text, late bool);
+CREATE TRIGGER l AFTER INSERT ON second FOR EACH ROW EXECUTE FUNCTION wfml.log_trigger('late@2', 'id');
+CREATE TRIGGER a AFTER UPDATE ON second FOR EACH ROW EXECUTE FUNCTION wfml.outcome_trigger('late@2', 'id', 'late');
+INSERT INTO second VALUES ('second', 3, 4, 'web');
+UPDATE second SET late = true;
+SELECT is((SELECT version || actual FROM wfml.predictions WHERE entity = 'second'), '2true', 'name@version in a trigger');
+SELECT throws_ok($$SELECT wfml.drop_model('late')$$, '2BP01', 'cannot drop model "late" because tables use it', 'keeps its model, too');
+DROP TABLE second;
 
 -- ---- output columns ----
 
