@@ -393,16 +393,12 @@ insert_row(Relation table, LogRow *row)
 static void
 write_row(const WfmlLogEntry *entry)
 {
-	static MemoryContext context = NULL;
 	const LogTable *t = log_table();
-	MemoryContext caller;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "wfml log row", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
 	Relation	table;
 	LogRow		row;
 
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "wfml log row", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(context);
-	caller = MemoryContextSwitchTo(context);
 	fill_row(&row, entry, t->sequence);
 	table = table_open(t->table, RowExclusiveLock);
 	if (RelationGetDescr(table)->natts < N_COLUMNS || RelationGetDescr(table)->natts > MAX_COLUMNS)
@@ -410,6 +406,7 @@ write_row(const WfmlLogEntry *entry)
 	insert_row(table, &row);
 	table_close(table, NoLock);
 	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }
 
 /* ---- whether ---- */
