@@ -4,7 +4,7 @@
 \set QUIET 1
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(54);
+SELECT plan(58);
 
 CREATE ROLE wfml_first;
 CREATE ROLE wfml_second;
@@ -151,6 +151,19 @@ SELECT is(try('wfml_second', $$SELECT source FROM wfml.predict_cached('secret', 
 SELECT wfml.revoke_model('secret', 'wfml_second') \g /dev/null
 SELECT is(try('wfml_second', $$SELECT source FROM wfml.predict_cached('secret', '{"x": 1, "z": 1}')$$), '42501', 'and without it no longer');
 SELECT is(try('wfml_second', $$SET wfml.shared_cache_memory = 0$$), '42501', 'limits are the superuser''s');
+
+-- ---- by itself: only where it saves time ----
+
+SELECT count(*) FROM wfml.train('slow', 'random_forest', 'SELECT x, z, y + sin(x * z) AS y FROM points', 'y', '{"trees": 2000, "validation": "none"}') \g /dev/null
+SELECT wfml.cache_clear() \g /dev/null
+CREATE FUNCTION from_cache(model text, n int, different int) RETURNS bigint LANGUAGE sql AS
+    $$SELECT count(*) FILTER (WHERE source = 'cache') FROM generate_series(1, n) i, LATERAL wfml.log_predict(model, jsonb_build_object('x', i % different, 'z', 1))$$;
+SELECT cmp_ok(from_cache('slow', 500, 2), '>', 400::bigint, 'log_predict() gives the answers of a slow model again');
+SELECT is(from_cache('straight', 500, 2), 0::bigint, 'those of a quick one it makes anew');
+SELECT is((SELECT count(*) FROM wfml.predictions WHERE model = 'slow' AND source = 'cache') BETWEEN 401 AND 499, true, 'the log says so');
+SELECT set_config('test.misses', misses()::text, true) \g /dev/null
+SELECT from_cache('slow', 2000, 1000000) \g /dev/null
+SELECT cmp_ok(misses() - current_setting('test.misses')::bigint, '<', 1000::bigint, 'where nothing recurs it soon stops looking');
 
 -- ---- opened models ----
 
