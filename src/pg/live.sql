@@ -92,10 +92,13 @@ COMMENT ON FUNCTION wfml.auc_error(double precision, bigint, bigint) IS 'standar
 -- Which version a name means: NULL for all of them.  Raises the error for a
 -- model that the caller may not use.
 CREATE FUNCTION wfml.version_asked(model text) RETURNS integer
-	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	IF model IS NULL THEN
+		RAISE EXCEPTION 'argument "model" must not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
 	IF position('@' IN model) = 0 AND EXISTS (SELECT FROM wfml.models m WHERE m.name = model) THEN
 		RETURN NULL;
 	END IF;
@@ -176,7 +179,7 @@ DECLARE
 	cutoff timestamptz;
 	beginning timestamptz;
 BEGIN
-	SELECT least(until, now() - coalesce(d.delay, interval '0')) INTO cutoff
+	SELECT least(coalesce(until, 'infinity'), now() - coalesce(d.delay, interval '0')) INTO cutoff
 	FROM wfml.outcome_delay d WHERE d.model = name_asked;
 	beginning := coalesce(since, cutoff - interval '30 days');
 	RETURN QUERY

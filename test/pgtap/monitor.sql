@@ -134,6 +134,8 @@ SELECT is((SELECT sum(n) FROM wfml.live_scores('two', now() - interval '5 days',
     'of a time of one''s choice');
 SELECT is((SELECT count(*) FROM wfml.live_scores('two', now() - interval '1 hour')), 0::bigint, 'nothing so young');
 SELECT throws_ok($$SELECT * FROM wfml.live_scores('tow')$$, 'WF001', NULL, 'no such model');
+SELECT throws_ok('SELECT * FROM wfml.' || f || '(NULL)', '22004', NULL, f || ' of nothing') FROM unnest(ARRAY['live_scores', 'trend']) f;
+SELECT throws_ok($$SELECT * FROM wfml.live_scores('two@9')$$, 'WF001', NULL, 'no such version');
 SELECT is(round(l.value::numeric, 9), round(h.value::numeric, 9), 'live_score: ' || l.model) FROM wfml.live_score l
 JOIN by_hand h USING (model, version, metric);
 SELECT is((SELECT count(*) FROM wfml.live_score WHERE value IS NOT NULL), 3::bigint, 'for all but anomalies');
