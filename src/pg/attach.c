@@ -175,6 +175,22 @@ check_columns(const Attachment *a)
 				 errmsg("confidence_column needs an output_column")));
 }
 
+static void
+check_generated(const Attachment *a, const Form_pg_attribute attribute)
+{
+	if (WFML_IS_VIRTUAL(attribute))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("model \"%s\" uses the generated column \"%s\", which is not stored", a->model, NameStr(attribute->attname)),
+				 errhint("Train the model without it, or on the columns that it is computed from.")));
+	if (a->column[OUTPUT] && attribute->attgenerated)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("model \"%s\" uses the generated column \"%s\", which is computed only after a prediction could be filled in",
+						a->model, NameStr(attribute->attname)),
+				 errhint("Train the model without it, or on the columns that it is computed from; without output_column it can be attached.")));
+}
+
 /* Columns that the prediction is made from. */
 static void
 check_watched(const Attachment *a)
@@ -191,12 +207,7 @@ check_watched(const Attachment *a)
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("%s \"%s\" is one of the columns that model \"%s\" predicts from",
 								role_names[i], name, a->model)));
-		if (a->column[OUTPUT] && find_column(a, name)->attgenerated)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("model \"%s\" uses the generated column \"%s\", which is computed only after a prediction could be filled in",
-							a->model, name),
-					 errhint("Train the model without it, or on the columns that it is computed from; without output_column it can be attached.")));
+		check_generated(a, find_column(a, name));
 	}
 }
 

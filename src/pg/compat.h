@@ -66,6 +66,15 @@ extern void wfml_init_materialized_srf(FunctionCallInfo fcinfo);
 #define WFML_MY_LXID (MyProc->lxid)
 #endif
 
+/* 18: generated columns that are not stored. */
+#if PG_VERSION_NUM >= 180000
+#define WFML_HAS_GENERATED(constr) ((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#define WFML_IS_VIRTUAL(attribute) ((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define WFML_HAS_GENERATED(constr) ((constr)->has_generated_stored)
+#define WFML_IS_VIRTUAL(attribute) false
+#endif
+
 /* 18: name and version in the module's magic block. */
 #if PG_VERSION_NUM >= 180000
 #define WFML_MODULE_MAGIC(VERSION) PG_MODULE_MAGIC_EXT(.name = "wfml", .version = VERSION)

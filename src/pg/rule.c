@@ -220,7 +220,7 @@ fields_walker(Node *node, List **fields)
 		return false;
 	if (IsA(node, ColumnRef))
 	{
-		String	   *name = makeString(pstrdup(field_name((ColumnRef *) node)));
+		Node	   *name = (Node *) makeString(pstrdup(field_name((ColumnRef *) node)));
 
 		if (!list_member(*fields, name))
 			*fields = lappend(*fields, name);

@@ -124,7 +124,7 @@ predict_state(FunctionCallInfo fcinfo, const TriggerData *trigger)
 	wfml_as_text_init(&state->key, desc, named_column(state, fcinfo, trigger, 3), context);
 	check_output(state, fcinfo, trigger, &state->output, false);
 	check_output(state, fcinfo, trigger, &state->confidence, true);
-	state->may_generate = desc->constr && desc->constr->has_generated_stored;
+	state->may_generate = desc->constr && WFML_HAS_GENERATED(desc->constr);
 	fcinfo->flinfo->fn_extra = state;
 	return state;
 }

@@ -86,7 +86,7 @@ wfml_as_text_init(WfmlAsText *as_text, TupleDesc desc, AttrNumber attno, MemoryC
 Datum
 wfml_as_text(WfmlAsText *as_text, HeapTuple row, TupleDesc desc)
 {
-	char		buffer[Max(MAXINT8LEN + 1, DOUBLE_SHORTEST_DECIMAL_LEN)];
+	char		buffer[Max(24, DOUBLE_SHORTEST_DECIMAL_LEN)];	/* bigint has up to 20 characters */
 	Datum		value;
 	bool		isnull;
 	int			length;
