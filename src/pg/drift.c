@@ -140,7 +140,7 @@ store_one(const WfmlDriftRun *run, Datum at, Datum by, const char *metric, doubl
 	values[6] = at;
 	values[7] = by;
 	wfml_execute("INSERT INTO wfml.evaluation (model_id, model, version, metric, value, source, rows, at, by)"
-				 " VALUES ($1, $2, $3, $4, $5, 'drift', $6, $7, $8)", 8, types, values, NULL);
+				 " SELECT id, $2, $3, $4, $5, 'drift', $6, $7, $8 FROM wfml.ml_model WHERE id = $1 FOR KEY SHARE", 8, types, values, NULL);
 }
 
 /* As drift.sql says; columns in order of their drift. */

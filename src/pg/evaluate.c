@@ -372,7 +372,10 @@ measure(const Outcomes *o, Metric *m)
 	return n;
 }
 
-/* Keep the result where the caller owns the model and this transaction may write. */
+/*
+ * Keep the result where the caller owns the model and this transaction may
+ * write; of a version that another session drops just now there is none.
+ */
 static void
 store_evaluation(const Outcomes *o, const char *source, const Metric *m, int n)
 {
@@ -398,7 +401,7 @@ store_evaluation(const Outcomes *o, const char *source, const Metric *m, int n)
 		values[6] = Int64GetDatum((int64) o->n);
 		values[7] = DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(user, false)));
 		wfml_execute("INSERT INTO wfml.evaluation (model_id, model, version, metric, value, source, rows, by)"
-					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", 8, types, values, NULL);
+					 " SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM wfml.ml_model WHERE id = $1 FOR KEY SHARE", 8, types, values, NULL);
 	}
 	wfml_write_end(&writer);
 }
