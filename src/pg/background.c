@@ -3,8 +3,10 @@
  *	  Queueing jobs and the background workers that run them.
  *
  * A worker is started when the transaction that queued its job commits: it
- * could not see the job earlier, and a rollback leaves nothing to run.  Where
- * no worker is free the job waits for run_jobs() or run_retraining().
+ * could not see the job earlier, and a rollback leaves nothing to run.  Jobs
+ * take no more than half of the server's workers, which also serve parallel
+ * queries; others wait until a worker of their role has ended its job, or for
+ * run_jobs() or run_retraining().
  *-------------------------------------------------------------------------
  */
 #include "pg/compat.h"
@@ -39,7 +41,8 @@ typedef struct Start
 {
 	int64		job;
 	Oid			database;
-	Oid			role;			/* InvalidOid: one that may not log in */
+	Oid			role;
+	Oid			connect;		/* role to connect as; InvalidOid: it may not log in */
 } Start;
 
 /* ---- starting workers at commit ---- */
@@ -118,10 +121,10 @@ start_at_commit(int64 job, Oid role)
 		RegisterXactCallback(at_transaction_end, NULL);
 		registered = true;
 	}
-	p->start = (Start) {.job = job, .database = MyDatabaseId, .role = role};
+	p->start = (Start) {.job = job, .database = MyDatabaseId, .role = role, .connect = role};
 #ifndef BGWORKER_BYPASS_ROLELOGINCHECK
 	if (!may_log_in(role))
-		p->start.role = InvalidOid;
+		p->start.connect = InvalidOid;
 #endif
 	p->next = pending;
 	pending = p;
@@ -129,8 +132,9 @@ start_at_commit(int64 job, Oid role)
 
 /* ---- queueing ---- */
 
+/* running: how many jobs do. */
 static int64
-insert_job(const char *function, const char *model, Jsonb *arguments)
+insert_job(const char *function, const char *model, Jsonb *arguments, int *running)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum		values[7];
@@ -153,7 +157,10 @@ insert_job(const char *function, const char *model, Jsonb *arguments)
 				 " jsonb_build_object('search_path', $5, 'TimeZone', $6, 'wfml.user_id', $7)) RETURNING id",
 				 7, types, values, NULL);
 	id = DatumGetInt64(wfml_result(0, 1, &isnull));
+	*running = wfml_jobs_running();
 	wfml_write_end(&writer);
+	for (const Pending *p = pending; p; p = p->next)
+		++*running;
 	return id;
 }
 
@@ -166,6 +173,7 @@ wfml_queue_job(PG_FUNCTION_ARGS)
 	char	   *function = wfml_argument_text(fcinfo, 0, "function");
 	char	   *model = wfml_argument_text(fcinfo, 1, "model");
 	int64		id;
+	int			running;
 
 	PreventCommandIfReadOnly(psprintf("wfml.%s_background()", function));
 	if (!wfml_job_callable(function))
@@ -179,8 +187,13 @@ wfml_queue_job(PG_FUNCTION_ARGS)
 				 errmsg("arguments must be a JSON object")));
 	/* What can be said at once is not left to the job. */
 	wfml_check_may_train(model);
-	id = insert_job(function, model, PG_GETARG_JSONB_P(2));
-	start_at_commit(id, GetUserId());
+	id = insert_job(function, model, PG_GETARG_JSONB_P(2), &running);
+	if (running < Max(1, max_worker_processes / 2))
+		start_at_commit(id, GetUserId());
+	else
+		ereport(NOTICE,
+				(errmsg("job " INT64_FORMAT " waits, as %d jobs are running", id, running),
+				 errhint("It runs when a job of the same role has ended, or by CALL wfml.run_jobs().")));
 	PG_RETURN_INT64(id);
 }
 
@@ -201,7 +214,7 @@ connect_worker(const Start *start)
 #ifdef BGWORKER_BYPASS_ROLELOGINCHECK
 	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
 #endif
-	BackgroundWorkerInitializeConnectionByOid(start->database, start->role, flags);
+	BackgroundWorkerInitializeConnectionByOid(start->database, start->connect, flags);
 }
 
 void
@@ -221,6 +234,7 @@ wfml_job_worker(Datum arg)
 	StartTransactionCommand();
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "wfml job", ALLOCSET_DEFAULT_SIZES));
 	wfml_job_run(start.job, WFML_COMMIT_PLAIN);
+	wfml_jobs_run_queued(WFML_COMMIT_PLAIN, start.role);
 	CommitTransactionCommand();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	proc_exit(0);

@@ -18,7 +18,7 @@ CREATE FUNCTION wfml.train_background(
 			'activate', train_background.activate));
 	END;
 COMMENT ON FUNCTION wfml.train_background(text, text, text, text, jsonb, text[], text, boolean) IS
-	'wfml.train() in a background worker, with the rights that the caller has now, his search_path, TimeZone and wfml.user_id; it starts when the transaction commits. Returns the id of the job in wfml.jobs, where its result or its error will stand. Without a free worker the job stays queued for CALL wfml.run_jobs()';
+	'wfml.train() in a background worker, with the rights that the caller has now, his search_path, TimeZone and wfml.user_id; it starts when the transaction commits. Returns the id of the job in wfml.jobs, where its result or its error will stand. Jobs take at most half of max_worker_processes; others wait for one of the same role to end, or for CALL wfml.run_jobs()';
 
 CREATE FUNCTION wfml.train_recommender_background(
 	model text, source text, user_column text, item_column text,

@@ -72,8 +72,11 @@ step(void (*work) (void *arg), void *arg, bool snapshot)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	uint32		holdoff = QueryCancelHoldoffCount;
 	ErrorData  *volatile error = NULL;
 
+	/* Cancels are held between steps, not in them; an error forgets the count. */
+	QueryCancelHoldoffCount = 0;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -95,6 +98,7 @@ step(void (*work) (void *arg), void *arg, bool snapshot)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	QueryCancelHoldoffCount = holdoff;
 	return error;
 }
 

@@ -36,6 +36,10 @@ extern void wfml_commit_step(WfmlCommit commit);
  * Run work(arg) in a subtransaction with an active snapshot; NULL: it went
  * well.  Otherwise all it did is rolled back, and the error, whichever it is,
  * is given in CurrentMemoryContext.
+ *
+ * A cancel between two steps would leave a job in state "running" that nobody
+ * runs: from claiming a job until its end is written hold cancels
+ * (HOLD_CANCEL_INTERRUPTS), which each step then lets in.
  */
 extern ErrorData *wfml_step(void (*work) (void *arg), void *arg);
 /* The same without a snapshot. */
@@ -90,7 +94,13 @@ extern bool wfml_job_callable(const char *function);
 /* Run a queued job here if it is still queued; an error is its row's, unless it is our own cancel. */
 extern void wfml_job_run(int64 id, WfmlCommit commit);
 
-/* All queued jobs that the current user has the rights for. */
-extern void wfml_jobs_run_queued(WfmlCommit commit);
+/*
+ * All queued jobs that the current user has the rights for; only: of that
+ * role alone, if valid.
+ */
+extern void wfml_jobs_run_queued(WfmlCommit commit, Oid only);
+
+/* How many jobs run now; between wfml_write_begin and _end. */
+extern int	wfml_jobs_running(void);
 
 #endif							/* WFML_JOB_H */

@@ -238,10 +238,14 @@ wfml_job_run(int64 id, WfmlCommit commit)
 	WfmlJob		job = {.id = id};
 	Failure		failure = {.job = &job};
 
+	HOLD_CANCEL_INTERRUPTS();
 	or_raise(wfml_step(claim_step, &job));
 	wfml_commit_step(commit);
 	if (!OidIsValid(job.role))
+	{
+		RESUME_CANCEL_INTERRUPTS();
 		return;
+	}
 	failure.error = wfml_step(run_step, &job);
 	if (failure.error)
 	{
@@ -252,17 +256,29 @@ wfml_job_run(int64 id, WfmlCommit commit)
 			ReThrowError(unconstify(ErrorData *, failure.error));
 		ereport(NOTICE,
 				(errmsg("job " INT64_FORMAT " failed: %s", id, failure.error->message)));
-		return;
 	}
-	wfml_commit_step(commit);
+	else
+		wfml_commit_step(commit);
+	RESUME_CANCEL_INTERRUPTS();
 }
 
 /* ---- the queue ---- */
+
+int
+wfml_jobs_running(void)
+{
+	bool		isnull;
+
+	wfml_execute("SELECT count(*)::integer FROM wfml.job_run WHERE status = 'running' AND wfml.job_alive(pid, backend_start)",
+				 0, NULL, NULL, NULL);
+	return DatumGetInt32(wfml_result(0, 1, &isnull));
+}
 
 typedef struct Next
 {
 	int64		after;			/* 0: none */
 	Oid			user;
+	Oid			only;			/* InvalidOid: of any role */
 	bool		found;
 } Next;
 
@@ -270,15 +286,15 @@ static void
 next_step(void *arg)
 {
 	Next	   *next = arg;
-	Oid			types[] = {INT8OID, OIDOID};
-	Datum		values[] = {Int64GetDatum(next->after), ObjectIdGetDatum(next->user)};
+	Oid			types[] = {INT8OID, OIDOID, OIDOID};
+	Datum		values[] = {Int64GetDatum(next->after), ObjectIdGetDatum(next->user), ObjectIdGetDatum(next->only)};
 	WfmlWriter	writer;
 	bool		isnull;
 
 	wfml_write_begin(&writer, "wfml.run_jobs()");
 	next->found = wfml_execute("SELECT id FROM wfml.job_run WHERE status = 'queued' AND id > $1"
-							   " AND pg_has_role($2, role::oid, 'USAGE') ORDER BY id LIMIT 1",
-							   2, types, values, NULL) > 0;
+							   " AND pg_has_role($2, role::oid, 'USAGE') AND $3 IN (0::oid, role::oid) ORDER BY id LIMIT 1",
+							   3, types, values, NULL) > 0;
 	if (next->found)
 		next->after = DatumGetInt64(wfml_result(0, 1, &isnull));
 	wfml_write_end(&writer);
@@ -287,16 +303,17 @@ next_step(void *arg)
 static void
 reap_step(void *arg)
 {
+	*(bool *) arg = wfml_holds_advisory_locks();
 	wfml_jobs_reap();
 }
 
 void
-wfml_jobs_run_queued(WfmlCommit commit)
+wfml_jobs_run_queued(WfmlCommit commit, Oid only)
 {
-	Next		next = {.user = GetUserId()};
-	bool		locks = wfml_holds_advisory_locks();
+	Next		next = {.user = GetUserId(), .only = only};
+	bool		locks = false;
 
-	or_raise(wfml_step(reap_step, NULL));
+	or_raise(wfml_step(reap_step, &locks));
 	wfml_commit_step(commit);
 	for (;;)
 	{
@@ -318,7 +335,7 @@ wfml_run_jobs(PG_FUNCTION_ARGS)
 {
 	WfmlCommit	commit = wfml_procedure_begin(fcinfo, "wfml.run_jobs()");
 
-	wfml_jobs_run_queued(commit);
+	wfml_jobs_run_queued(commit, InvalidOid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

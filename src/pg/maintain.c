@@ -178,10 +178,12 @@ retrain(Run *run)
 {
 	double		limit = run->due->max_seconds;
 
+	HOLD_CANCEL_INTERRUPTS();
 	or_raise(wfml_step(claim_step, run));
 	wfml_commit_step(run->commit);
 	if (run->job == 0)
 	{
+		RESUME_CANCEL_INTERRUPTS();
 		ereport(NOTICE, (errmsg("model \"%s\" is being retrained by another session", run->due->model)));
 		return;
 	}
@@ -191,6 +193,7 @@ retrain(Run *run)
 		wfml_retrain_notice(run->result);
 	else
 		record_failure(run);
+	RESUME_CANCEL_INTERRUPTS();
 }
 
 static void
@@ -215,12 +218,15 @@ count_failed(Run *run)
 	if (wfml_is_cancel(error) && !over)
 		ReThrowError(error);
 	run->due->reasons = list_make1("new rows were to be counted");
+	HOLD_CANCEL_INTERRUPTS();
 	or_raise(wfml_step(claim_step, run));
-	if (run->job == 0)
-		return;
-	run->error = error;
-	run->over = over;
-	record_failure(run);
+	if (run->job > 0)
+	{
+		run->error = error;
+		run->over = over;
+		record_failure(run);
+	}
+	RESUME_CANCEL_INTERRUPTS();
 }
 
 static void
@@ -318,7 +324,7 @@ wfml_run_retraining(PG_FUNCTION_ARGS)
 		ereport(NOTICE,
 				(errmsg("retraining in a transaction block: nothing is committed before its end"),
 				 errhint("CALL wfml.run_retraining() by itself commits after each model.")));
-	wfml_jobs_run_queued(commit);
+	wfml_jobs_run_queued(commit, InvalidOid);
 	or_raise(wfml_step(candidates_step, &candidates));
 	wfml_commit_step(commit);
 	foreach(lc, candidates.all)

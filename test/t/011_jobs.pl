@@ -117,28 +117,34 @@ cmp_ok(time() - $begin, '<', 3, 'soon');
 is(sql("SELECT wfml.cancel_job($job)"), 'f', 'there is nothing left to cancel');
 is(sql("SELECT count(*) FROM wfml.registry WHERE name = 'slow'"), '0', 'nor of its model');
 
-# ---- no worker free ----
+# ---- more jobs than workers ----
 
-my @running = map { sql(qq{SELECT wfml.train_background('s$_', 'gradient_boosting', 'own.numbers', 'y', $slow)}) } (1 .. 3);
-wait_for("SELECT count(*) = 3 FROM wfml.jobs WHERE status = 'running'", 'three jobs take all workers');
+# Half of four are for jobs.
+my @running = map { sql(qq{SELECT wfml.train_background('s$_', 'gradient_boosting', 'own.numbers', 'y', $slow)}) } (1 .. 2);
+wait_for("SELECT count(*) = 2 FROM wfml.jobs WHERE status = 'running'", 'two jobs run');
 ($ret, $out, $err) = $node->psql('postgres', q{SELECT wfml.train_background('q', 'linear', 'own.numbers', 'y')});
 $job = $out;
-like($err, qr/WARNING:  job $job stays queued: no background worker is free/, 'the fourth says so');
-is(sql("SELECT status FROM wfml.jobs WHERE id = $job"), 'queued', 'and waits');
-my $second = $node->psql('postgres', q{SELECT wfml.train_background('q2', 'linear', 'own.numbers', 'y')}, stdout => \$out) ? 0 : $out;
+like($err, qr/NOTICE:  job $job waits, as 2 jobs are running/, 'the third says that it waits');
+is(sql("SELECT status FROM wfml.jobs WHERE id = $job"), 'queued', 'and does');
+(my $second) = sql(q{SELECT wfml.train_background('q2', 'linear', 'own.numbers', 'y')});
 is(sql("SELECT wfml.cancel_job($second)") . sql("SELECT status FROM wfml.jobs WHERE id = $second"), 'tcancelled', 'one that waits can be cancelled');
 sql('SET SESSION AUTHORIZATION bob; CALL wfml.run_jobs()');
 is(sql("SELECT status FROM wfml.jobs WHERE id = $job"), 'queued', 'run_jobs() leaves those of others alone');
 sql('CALL wfml.run_jobs()');
 is(sql("SELECT status FROM wfml.jobs WHERE id = $job"), 'done', 'and runs its own');
+$job = sql(q{SELECT wfml.train_background('q', 'linear', 'own.numbers', 'y')});
+my $others = sql(q{SET SESSION AUTHORIZATION alice; SELECT wfml.train_background('q3', 'linear', 'own.numbers', 'y')});
+is(sql("SELECT wfml.cancel_job($running[1])"), 't', 'a running one is cancelled');
+wait_for("SELECT status = 'done' FROM wfml.jobs WHERE id = $job", 'its worker takes the next');
+is(sql("SELECT status FROM wfml.jobs WHERE id = $others"), 'queued', 'of its role only');
 
 # ---- crash, and stop ----
 
 my $pid = sql("SELECT pid FROM wfml.job_run WHERE id = $running[0]");
 kill 'KILL', $pid;
 $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM wfml.jobs WHERE status = 'running'");
-is(sql("SELECT string_agg(status || ': ' || message, ', ') FROM wfml.jobs WHERE id IN (" . join(',', @running) . ')'),
-	join(', ', ('failed: its session ended while it ran') x 3), 'after a crash its jobs have failed');
+is(sql("SELECT string_agg(status || ': ' || message, ', ' ORDER BY id) FROM wfml.jobs WHERE id IN (" . join(',', @running) . ')'),
+	'failed: its session ended while it ran, cancelled: canceling statement due to user request', 'after a crash a job has failed');
 $job = sql(qq{SELECT wfml.train_background('s', 'gradient_boosting', 'own.numbers', 'y', $slow)});
 $node->poll_query_until('postgres', "SELECT status = 'running' FROM wfml.jobs WHERE id = $job");
 $node->stop("immediate");
@@ -147,6 +153,19 @@ is(sql("SELECT status || ': ' || message FROM wfml.jobs WHERE id = $job"), 'fail
 is(sql("SELECT status FROM wfml.job_run WHERE id = $job"), 'running', 'though its row does not know yet');
 sql('CALL wfml.run_jobs()');
 is(sql("SELECT status || ': ' || message FROM wfml.job_run WHERE id = $job"), 'failed: the server restarted while it ran', 'but soon does');
+
+# ---- no worker at all ----
+
+$node->append_conf('postgresql.conf', 'max_worker_processes = 1');
+$node->restart;
+($ret, $out, $err) = $node->psql('postgres', q{SELECT wfml.train_background('none', 'linear', 'own.numbers', 'y')});
+$job = $out;
+like($err, qr/WARNING:  job $job stays queued: no background worker is free/, 'where no worker is free, the session is told');
+is(sql("SELECT status FROM wfml.jobs WHERE id = $job"), 'queued', 'and the job waits');
+sql('CALL wfml.run_retraining()');
+is(sql("SELECT status FROM wfml.jobs WHERE id = $job"), 'done', 'for the nightly run at the latest');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 4');
+$node->restart;
 
 # ---- a hostile source, run by a superuser: waiting for a lock, and catching the cancel ----
 
