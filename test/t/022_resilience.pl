@@ -100,7 +100,7 @@ sub client
 {
 	my ($number, $report) = @_;
 	my $c = connect_psql();
-	my %count = (calls => 0, answered => 0, once => 0, logged => 0, worst => 0);
+	my %count = (calls => 0, answered => 0, first => 0, once => 0, logged => 0, worst => 0);
 	my $due = time + $number * $interval / $clients;
 
 	for (; $due < $end; $due += $interval)
@@ -124,6 +124,7 @@ sub client
 		my $late = time - $due;
 
 		$count{answered}++;
+		$count{first}++ if $tries == 1;
 		$count{once}++ if $tries == 1 && $late <= 0.1;
 		$count{logged}++ if !$cached;
 		$count{worst} = $late if $late > $count{worst};
@@ -219,10 +220,11 @@ for my $r (@reports)
 
 my $share = 100 * $total{answered} / max(1, $total{calls});
 my $once = 100 * $total{once} / max(1, $total{calls});
+my $first = 100 * $total{first} / max(1, $total{calls});
 my $sources = join ', ', map { "$_ $total{$_}" } grep { $total{$_} } qw(function cache fallback);
 
-diag sprintf '%d calls in %d s, %d sessions killed: %.3f %% answered, %.3f %% of them at once; the longest wait %.2f s; answered by: %s; %d trainings and drops',
-	$total{calls}, $seconds, $kills, $share, $once, $worst, $sources, $total{trained};
+diag sprintf '%d calls in %d s, %d sessions killed: %.3f %% answered, %.3f %% at the first try, %.3f %% at once; the longest wait %.2f s; answered by: %s; %d trainings and drops',
+	$total{calls}, $seconds, $kills, $share, $first, $once, $worst, $sources, $total{trained};
 cmp_ok($kills, '>=', 1, 'sessions were killed');
 cmp_ok($total{calls}, '>', $clients * $seconds / $interval / 2, 'there were many calls');
 cmp_ok($share, '>=', 99.9, 'at least 99.9 % are answered');
