@@ -243,7 +243,7 @@ column_names(const WfModel *model)
 }
 
 static void
-refuse_empty_log(const char *name)
+refuse_empty_log(const char *name, int32 version)
 {
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(name)};
@@ -257,6 +257,7 @@ refuse_empty_log(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 errmsg("no inputs of model \"%s\" were logged in the last 7 days", name),
+			 errdetail("Inputs count that have all columns of version %d.", version),
 			 errhint("Name a table or query in the argument \"source\".")));
 }
 
@@ -280,7 +281,7 @@ read_log(WfmlDriftRun *run)
 	wfml_write_begin(&writer, NULL);
 	n = wfml_execute(log_query, 3, types, values, NULL);
 	if (n == 0)
-		refuse_empty_log(run->resolved.name);
+		refuse_empty_log(run->resolved.name, run->resolved.version);
 	row_context = AllocSetContextCreate(CurrentMemoryContext, "wfml drift row", ALLOCSET_DEFAULT_SIZES);
 	for (uint64 i = 0; i < n; i++)
 	{

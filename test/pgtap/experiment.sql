@@ -4,7 +4,7 @@
 \set QUIET 1
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(56);
+SELECT plan(57);
 SELECT setseed(0.42);
 
 CREATE TABLE shop AS
@@ -91,6 +91,10 @@ SELECT set_eq('SELECT entity, version FROM asked', 'SELECT entity, version FROM 
 TRUNCATE asked;
 SELECT pg_temp.ask(1, 3, 0.5, 2000) \g /dev/null
 SELECT cmp_ok(abs(corr(x.version, y.version)), '<', 0.08::float8, 'another experiment draws anew') FROM asked x JOIN first y USING (entity);
+-- The same on every machine and in every release: a split outlives both.
+UPDATE wfml.registry SET traffic = '{"a": 1, "b": 2, "share": 0.5, "mode": "route", "salt": 12345}' WHERE name = 'ab';
+SELECT is(string_agg(p.model_version::text, '' ORDER BY i), '1111112212221222122122211212112122211221', 'who goes where, written down')
+    FROM generate_series(1, 40) i, LATERAL wfml.log_predict('ab', jsonb_build_object('x', i % 20, 'z', i % 7), 'customer ' || i) p;
 DELETE FROM wfml.prediction;
 TRUNCATE asked;
 SELECT pg_temp.ask(1, 2, 0.4, 1000, 'shadow') \g /dev/null
