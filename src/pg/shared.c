@@ -35,6 +35,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/wait_event.h"
@@ -445,6 +446,23 @@ wfml_shared_ready(WfmlShared *shared)
 
 /* ---- dropped versions ---- */
 
+/*
+ * Is it a dropped version's, or a dropped database's?  Of other databases'
+ * versions we cannot know.  A version whose transaction is still running looks
+ * dropped to others, but its session holds it, and who sees it and asks for it
+ * takes the mark back.
+ */
+static bool
+is_dropped(const Slot *slot)
+{
+	uint8		sha256[PG_SHA256_DIGEST_LENGTH];
+	int64		length;
+
+	if (slot->database != MyDatabaseId)
+		return !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(slot->database));
+	return !wfml_artifact_describe(slot->id, &length, sha256) || memcmp(sha256, slot->sha256, sizeof(sha256)) != 0;
+}
+
 void
 wfml_shared_sweep(void)
 {
@@ -458,15 +476,11 @@ wfml_shared_sweep(void)
 	for (int i = 0; i < N_SLOTS; i++)
 	{
 		Slot	   *s = &copy[i];
-		uint8		sha256[PG_SHA256_DIGEST_LENGTH];
-		int64		length;
 
-		/* A version whose transaction is still running is held by its session and not seen by others. */
-		if (s->state != READY || s->dropped || s->database != MyDatabaseId ||
-			(wfml_artifact_describe(s->id, &length, sha256) && memcmp(sha256, s->sha256, sizeof(sha256)) == 0))
+		if (s->state != READY || s->dropped || !is_dropped(s))
 			continue;
 		LWLockAcquire(&table->lock, LW_EXCLUSIVE);
-		s = find_slot(MyDatabaseId, copy[i].id, copy[i].sha256);
+		s = find_slot(copy[i].database, copy[i].id, copy[i].sha256);
 		if (s && s->state == READY)
 		{
 			s->dropped = true;

@@ -36,7 +36,7 @@ extern WfmlShared *wfml_shared_get(int64 id, const uint8 sha256[PG_SHA256_DIGEST
 								   MemoryContext holder);
 extern void wfml_shared_ready(WfmlShared *shared);
 
-/* Give up bytes of this database's versions that are dropped: at once, or when the last session leaves them. */
+/* Give up bytes of dropped versions and databases: at once, or when the last session leaves them. */
 extern void wfml_shared_sweep(void);
 
 #endif							/* WFML_SHARED_H */

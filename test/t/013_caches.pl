@@ -161,6 +161,19 @@ like($err, qr/wrong checksum/, 'damaged bytes are refused');
 is(shared(), "$y 0", 'and not shared');
 is(segments(), $size, 'nor kept');
 
+# A database that is dropped.
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', q{
+CREATE EXTENSION wfml;
+CREATE TABLE noise AS SELECT i, hashint4(i) % 1000 AS a, (hashint4(i + 1) % 1000)::float8 AS y FROM generate_series(1, 40000) i;
+SELECT * FROM wfml.train('z', 'random_forest', 'SELECT i, a, y FROM noise', 'y', '{"trees": 40, "validation": "none"}');
+SELECT wfml.predict('z', '{"i": 1, "a": 1}')});
+like(shared(), qr/^\d+ 0, \d+ 0$/, 'another database shares as well');
+$node->safe_psql('postgres', 'DROP DATABASE other');
+$node->safe_psql('postgres', q{SELECT * FROM wfml.train('small', 'linear', 'SELECT a, b, y FROM noise LIMIT 100', 'y', '{"validation": "none"}')});
+$node->safe_psql('postgres', q{SELECT wfml.predict('small', '{"a": 1, "b": 2}')});
+is(shared(), "$y 0", 'and when it is dropped its models go');
+
 # A standby has its own.
 $node->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
