@@ -46,7 +46,7 @@ check_type(Oid type)
 
 /*
  * Built-in and not volatile, and still no matter for a rule: these read tables
- * by name, or make values of types that users made.
+ * by name, make values of types that users made, or use up transaction IDs.
  */
 static bool
 is_far_reaching(Oid function)
@@ -64,6 +64,8 @@ is_far_reaching(Oid function)
 		case F_DATABASE_TO_XML_AND_XMLSCHEMA:
 		case F_JSON_POPULATE_RECORD:
 		case F_JSONB_POPULATE_RECORD:
+		case F_TXID_CURRENT:
+		case F_PG_CURRENT_XACT_ID:
 			return true;
 		default:
 			return false;
@@ -360,6 +362,7 @@ check_typed_walker(Node *node, void *context)
 		case T_CoalesceExpr:
 		case T_MinMaxExpr:
 		case T_SubscriptingRef:
+		case T_CollateExpr:
 		case T_SQLValueFunction:
 		case T_NullTest:
 		case T_BooleanTest:

@@ -286,7 +286,7 @@ SELECT throws_ok(format('SELECT wfml.set_fallback(%L, %L)', 'later', rule), code
     ('jsonb_populate_record(NULL::orders, input)', '0A000'), ('1::public.share', '0A000'), ('1::share', '42704'), ('try(''a'', ''b'')', '42883'), ('public.try(''a'', ''b'')', '0A000'),
     ('hour OPERATOR(public.+) 1', '0A000'), ('$1', '0A000'), ('a, b', '42601'), ('1; DROP TABLE orders', '42601'), ('1 FROM orders', '42601'),
     ('', '42601'), ('orders.hour', '42601'), ('ARRAY[1]', '42804'), ('wfml.train(''x'', ''y'', ''z'')', '0A000'), ('set_config(''a'', ''b'', true)', '0A000'),
-    ('wfml.drop_model(''late'')', '0A000'), ('1/0', '22012'), (repeat('1 + ', 3000) || '1', '54000'), ('to_jsonb(input)', NULL)) r (rule, code) WHERE code IS NOT NULL;
+    ('wfml.drop_model(''late'')', '0A000'), ('1/0', '22012'), ('txid_current()', '0A000'), (repeat('1 + ', 3000) || '1', '54000'), ('to_jsonb(input)', NULL)) r (rule, code) WHERE code IS NOT NULL;
 SELECT lives_ok($$SELECT wfml.set_fallback('later', 'to_jsonb(input)::text')$$, 'what needs types is told when it is used');
 INSERT INTO ruled (id, hour) VALUES ('j', 10);
 SELECT matches((SELECT error FROM wfml.predictions WHERE entity = 'j'), 'cannot be used in a fallback', '"input" goes to predictions only');
