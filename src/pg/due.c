@@ -267,11 +267,11 @@ static void
 count_for_people(WfmlDue *due)
 {
 	ErrorData  *error;
+	bool		ours = wfml_time_limit_begin(due->max_seconds);
 	bool		over;
 
-	wfml_time_limit_begin(due->max_seconds);
 	error = wfml_step(rows_step, due);
-	over = wfml_time_limit_end();
+	over = wfml_time_limit_end(ours);
 	if (error == NULL)
 		return;
 	if (wfml_is_cancel(error) && !over)

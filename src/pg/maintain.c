@@ -151,9 +151,10 @@ fail_step(void *arg)
 static bool
 timed_step(Run *run, void (*work) (void *arg), bool snapshot, double seconds)
 {
-	wfml_time_limit_begin(seconds);
+	bool		ours = wfml_time_limit_begin(seconds);
+
 	run->error = snapshot ? wfml_step(work, run) : wfml_step_bare(work, run);
-	run->over = wfml_time_limit_end();
+	run->over = wfml_time_limit_end(ours);
 	if (run->error == NULL)
 		wfml_commit_step(run->commit);
 	return run->error == NULL;

@@ -32,7 +32,7 @@ limit_expired(void)
 	wfml_timeout_again(limit_id, REPEAT_MS);
 }
 
-void
+bool
 wfml_time_limit_begin(double seconds)
 {
 	static bool registered = false;
@@ -43,13 +43,18 @@ wfml_time_limit_begin(double seconds)
 		limit_id = RegisterTimeout(USER_TIMEOUT, limit_expired);
 		registered = true;
 	}
+	else if (get_timeout_active(limit_id))
+		return false;
 	n_expired = 0;
 	enable_timeout_every(limit_id, end, REPEAT_MS);
+	return true;
 }
 
 bool
-wfml_time_limit_end(void)
+wfml_time_limit_end(bool ours)
 {
+	if (!ours)
+		return false;
 	disable_timeout(limit_id, false);
 	if (n_expired == 0)
 		return false;

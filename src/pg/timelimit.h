@@ -13,9 +13,13 @@
 
 #include "postgres.h"
 
-/* Not nested.  An ERROR must pass through wfml_time_limit_end() too, or end the statement. */
-extern void wfml_time_limit_begin(double seconds);
-/* Was the time over? */
-extern bool wfml_time_limit_end(void);
+/*
+ * False: a limit is in force already, and stays the one that counts; stored
+ * code must not be able to lift it by calling what sets one.  An ERROR must
+ * pass through wfml_time_limit_end() too, or end the statement.
+ */
+extern bool wfml_time_limit_begin(double seconds);
+/* ours: what _begin said.  Was it our limit, and the time over? */
+extern bool wfml_time_limit_end(bool ours);
 
 #endif							/* WFML_TIMELIMIT_H */

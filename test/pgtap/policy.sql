@@ -9,7 +9,7 @@ CREATE ROLE wfml_grantee;
 CREATE ROLE wfml_stranger;
 CREATE SCHEMA lair AUTHORIZATION wfml_owner;
 
-SELECT plan(77);
+SELECT plan(78);
 
 -- Run a query as a role: its first value as text, or its SQLSTATE.
 CREATE FUNCTION try(who name, query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -148,7 +148,11 @@ BEGIN
     ELSIF how = 'setting' THEN
         PERFORM set_config('wfml.on_error', 'error', false), set_config('search_path', 'lair', false), set_config('row_security', 'off', false);
         RETURN 1;
-    ELSIF how = 'endless' THEN
+    ELSIF how IN ('endless', 'unlimited') THEN
+        IF how = 'unlimited' THEN
+            -- counts the rows of another model, within a long limit of its own
+            PERFORM wfml.retrain_due();
+        END IF;
         LOOP
             PERFORM pg_sleep(0.01);
         END LOOP;
@@ -176,6 +180,9 @@ BEGIN
     UPDATE wfml.registry SET search_path = 'lair, pg_catalog' WHERE name = 'evil';
 END $$;
 
+CALL make('aide', 'public.points');
+SELECT wfml.set_retrain_policy('aide', NULL, min_new_rows => 100000, max_seconds => 10000);
+
 CALL prepare('who');
 SET search_path = lair, pg_catalog, public;
 CALL wfml.run_retraining();
@@ -193,6 +200,7 @@ INSERT INTO attacks VALUES
     ('SET transaction_read_only = off', '^failed '),
     ('COMMIT', '^failed '),
     ('cancelled', '^failed canceling statement'),
+    ('unlimited', '^failed it took longer than 1 seconds$'),
     ('endless', '^failed it took longer than 1 seconds$');
 CREATE TABLE outcome (how text, run text);
 SELECT format('CALL prepare(%L); CALL wfml.run_retraining(); INSERT INTO outcome SELECT %L, last_run(''evil'')', how, how) FROM attacks \gexec
