@@ -42,6 +42,8 @@ catch_up();
 
 # One session that lives through all of this, and what it was warned of.
 my $session = $standby->background_psql('postgres', on_error_stop => 0);
+
+$session->set_query_timer_restart();
 my $warned = '';
 
 sub ask

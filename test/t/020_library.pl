@@ -88,6 +88,7 @@ sub open_session
 {
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 
+	$session->set_query_timer_restart();
 	$session->query('SET client_min_messages = warning');
 	return $session;
 }
