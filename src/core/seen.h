@@ -4,9 +4,10 @@
  *	  "SEEN" of a model.
  *
  * A Bloom filter in blocks of one cache line (Putze, Sanders, Singler 2007):
- * 12 bits a row, 7 of them set.  A row that was trained on is always known;
- * of others about 0.5 % are taken for known, too.  Bits are only ever set, so
- * rows in any order, read by any team, give the same bytes.
+ * 12 bits a row, of which it sets one in each word of its block.  A row that
+ * was trained on is always known; of others about 0.6 % are taken for known,
+ * too.  Bits are only ever set, so rows in any order, read by any team, give
+ * the same bytes.
  *
  * A row of a table is hashed over what the model reads of it and its target,
  * by the names of columns, and its identity, if there is one: other columns of
