@@ -243,6 +243,33 @@ judge(double psi, double p, double n, double m)
 	return psi < WF_DRIFT_DRIFTING || p >= WF_DRIFT_P ? WF_DRIFT_MODERATELY : WF_DRIFT_YES;
 }
 
+/*
+ * Rows of less than a week hold few weekdays, which is no drift.  So parts of
+ * the week count only where each weekday of training has at least a fiftieth
+ * of its share.
+ */
+static bool
+spans_weeks(const WfDrift *d, const WfColumnRecord *column)
+{
+	for (uint32_t f = column->first_feature; f < column->first_feature + column->n_features; f++)
+		if (d->model->features[f].part == WF_PART_WEEKDAY)
+		{
+			const double *then = d->then + (size_t) f * CELLS;
+			const double *now = d->now + (size_t) f * CELLS;
+
+			for (int c = 0; c < GROUPS; c++)
+				if (now[c] * total(then) < 0.02 * then[c] * total(now))
+					return false;
+		}
+	return true;
+}
+
+static bool
+is_of_week(uint8_t part)
+{
+	return part == WF_PART_WEEKDAY || part == WF_PART_WEEKDAY_SIN || part == WF_PART_WEEKDAY_COS || part == WF_PART_WEEKEND;
+}
+
 static WfDriftColumn
 measure_feature(const WfDrift *d, uint32_t f, double sample)
 {
@@ -278,12 +305,16 @@ wf_drift_columns(const WfDrift *d, double sample, WfDriftColumn *out)
 	for (uint32_t c = 0; c < d->model->header->n_columns; c++)
 	{
 		const WfColumnRecord *r = &d->model->columns[c];
+		bool		weeks = spans_weeks(d, r);
 
 		out[c] = (WfDriftColumn) {.feature = r->first_feature, .psi = NAN, .p = NAN, .verdict = WF_DRIFT_UNMEASURED};
 		for (uint32_t f = r->first_feature; f < r->first_feature + r->n_features; f++)
 		{
-			WfDriftColumn one = measure_feature(d, f, sample);
+			WfDriftColumn one;
 
+			if (!weeks && is_of_week(d->model->features[f].part))
+				continue;
+			one = measure_feature(d, f, sample);
 			if (is_worse(&one, &out[c]))
 				out[c] = one;
 			if (f % 256 == 0)

@@ -16,7 +16,7 @@
  * a category's levels are grouped by falling frequency, up to ten stand alone.
  * A level that training did not know counts as "other", where it had one, else
  * as missing.  Day of month, month and epoch of a time are not measured: they
- * move with the calendar.
+ * move with the calendar; nor are weekdays in rows that lack some of them.
  *-------------------------------------------------------------------------
  */
 #ifndef WF_DRIFT_H

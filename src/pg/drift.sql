@@ -13,7 +13,7 @@ CREATE FUNCTION wfml.drift(model text, source text DEFAULT NULL,
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20
 	AS 'MODULE_PATHNAME', 'wfml_drift';
 COMMENT ON FUNCTION wfml.drift(text, text) IS
-	'how far each column has moved since training, worst first, in the rows of a table, view or query; without one in the logged inputs of the last 7 days (owner only, wfml.set_log_input() keeps inputs; of more than 20000 a sample). psi: population stability index over tenths of the training rows, less what chance gives; p_value: Kolmogorov-Smirnov, for categories chi-squared, times the number of tests; verdict: stable below 0.1, moderate below 0.25, drifting beyond if p_value < 0.01, too few rows under 200; part: what of a timestamp or list moved most. Kept in wfml.evaluations when the caller owns the model';
+	'how far each column has moved since training, worst first, in the rows of a table, view or query; without one in the logged inputs of the last 7 days (owner only, wfml.set_log_input() keeps inputs; of more than 20000 a sample). psi: population stability index over tenths of the training rows, less what chance gives; p_value: Kolmogorov-Smirnov, for categories chi-squared, times the number of tests; verdict: stable below 0.1, moderate below 0.25, drifting beyond if p_value < 0.01, too few rows under 200, not measured where only the calendar moved (day of month and month never count, weekdays only in rows that have them all); part: what of a timestamp or list moved most. Kept in wfml.evaluations when the caller owns the model';
 
 CREATE FUNCTION wfml.drift_from_stats(model text, relation regclass,
 	OUT feature text, OUT psi double precision, OUT p_value double precision, OUT verdict text,
