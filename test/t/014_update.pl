@@ -159,6 +159,10 @@ calls_work('SQL of 0.1.0');
 my %before = map { $_ => prediction_digest($node, $_) } qw(forest boosting);
 my $others = other_kinds_digest($node, 'postgres');
 
+my $dump = $node->basedir . '/dump';
+
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'dumped by 0.1.0');
+
 # ---- the update ----
 
 my $session = $node->background_psql('postgres');
@@ -185,6 +189,14 @@ is(scalar(@missing), 0, 'an updated database has all that a fresh one has');
 diag "only fresh: $_" for @missing;
 is(scalar(@extra), 0, 'and nothing else');
 diag "only updated: $_" for @extra;
+
+# the other way: a dump of the old one restored where the new one is installed
+$node->safe_psql('postgres', 'CREATE DATABASE moved');
+$node->command_ok([ 'pg_restore', '-e', '-d', $node->connstr('moved'), $dump ], 'and restored into the new version');
+is($node->safe_psql('moved', q{SELECT extversion FROM pg_extension WHERE extname = 'wfml'}), $newest, 'which it is then');
+is(other_kinds_digest($node, 'moved'), $others, 'models answer as before');
+is($node->safe_psql('moved', q{SELECT md5(string_agg(wfml.predict_proba('forest', j)::text, ' ' ORDER BY j::text)) FROM jobs j}), $before{forest}, 'the forest too');
+is(registry_faults($node, 'moved'), '', 'numbers go on');
 
 # a name anew, with two versions, as the calls expect it
 $node->safe_psql('postgres', q{
