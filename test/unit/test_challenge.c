@@ -371,7 +371,7 @@ activated(double a, double b, size_t n, int seeds)
 
 WF_TEST(worse_ones_hardly_win_and_better_ones_mostly)
 {
-	int			seeds = getenv("WF_VERBOSE") ? 200 : 60;
+	int			seeds = getenv("WF_VERBOSE") ? 200 : 40;
 	double		error = 0.9;
 
 	/* 2,000 fresh rows: 1,000 judges; with few judges caution grows */
@@ -427,4 +427,58 @@ WF_TEST(perfect_models_and_weights)
 	wf_challenge_judge(&th.host, &judges, WF_JUDGE_ROOT, 0.01, &verdict);
 	WF_CHECK(!verdict.wins);
 	test_host_end(&th);
+}
+
+/* Fail the n-th allocation (cancel at the n-th check) for every n until a challenge runs through. */
+static void
+inject(bool cancel)
+{
+	TestHost	keeper;
+	WfModel    *champion;
+	volatile uint64_t runs = 0;
+	volatile bool through = false;
+
+	test_host_begin(&keeper);
+	champion = champion_of(&keeper, 200, 2, "linear");
+	for (volatile uint64_t n = 1; !through; n++)
+	{
+		TestHost	th;
+		Sample		s;
+		WfFitResult r;
+		WfChallenge c;
+		WfVerdict	verdict;
+		jmp_buf		jb;
+
+		test_host_begin(&th);
+		th.on_fail = &jb;
+		if (cancel)
+			th.cancel_check_at = n;
+		else
+			th.fail_alloc_at = n;
+		if (setjmp(jb) == 0)
+		{
+			/* cells are spooled */
+			sample_make(&s, &th.host, 700, 2, 1, 0);
+			sample_spec(&th.host, &s, "linear", "holdout");
+			wf_challenge_prepare(&th.host, champion, s.schema, s.frame, s.class_of_code, WF_VALIDATE_HOLDOUT, &c);
+			wf_frame_set_marks(s.frame, c.mark);
+			s.input.judges = &c.judges;
+			s.spec.validation = WF_VALIDATE_FRESH;
+			fit(&th, &s, &r);
+			wf_challenge_judge(&th.host, &c.judges, WF_JUDGE_LOSS, 0.01, &verdict);
+			through = true;
+		}
+		else
+			WF_CHECK(th.code == WF_E_MEMORY || strcmp(th.message, "cancelled") == 0);
+		test_host_end(&th);
+		runs++;
+	}
+	WF_CHECK(runs > 3);
+	test_host_end(&keeper);
+}
+
+WF_TEST(every_allocation_and_every_check_may_fail)
+{
+	inject(false);
+	inject(true);
 }
