@@ -26,7 +26,6 @@ flush(WfmlScorer *s)
 
 	CHECK_FOR_INTERRUPTS();
 	if (!s->features_only)
-		if (!s->features_only)
 		wf_model_predict_block(model, s->x, (size_t) s->n, s->values);
 	for (int i = 0; i < s->n; i++)
 	{
