@@ -71,6 +71,7 @@ typedef struct WfFitResult
 	int			rounds;
 	bool		time_limited;
 	uint64_t	training_rows;
+	uint64_t	n_judges;		/* rows that scores of split "fresh" are of */
 	/* the feature that alone reaches AUC > 0.99, or -1 (a leak) */
 	int			leak_column;
 	double		leak_auc;

@@ -324,6 +324,8 @@ wf_fit_judge(WfFit *fit, const WfOutputRule *rule, WfJudges *judges)
 	bool		crossed = cross_fits(fit, rule);
 	WfOutputRule half[2] = {*rule, *rule};
 
+	fit->result->n_judges = n;
+
 	if (crossed)
 		cross_fit(fit, rows, n, half);
 	for (size_t i = 0; i < n; i++)

@@ -101,6 +101,7 @@ CREATE VIEW wfml.health_query WITH (security_barrier) AS
 			WHEN g.drifts THEN 'its input changed: wfml.retrain() once there are enough outcomes of such rows'
 			WHEN g.old THEN 'older than ' || pg_catalog.justify_hours(g.max_age) || ': wfml.retrain()'
 			WHEN g.predictions > 0 AND g.outcomes = 0 AND NOT g.has_outcome THEN 'nothing brings it outcomes: wfml.attach() with outcome_column does'
+			WHEN g.predictions > 0 AND g.outcomes = 0 AND g.metric IN ('accuracy', 'r2') THEN 'no outcomes yet: how good its answers are is not known'
 			END AS advice
 	FROM judged g;
 COMMENT ON VIEW wfml.health_query IS 'what wfml.health shows';

@@ -111,6 +111,7 @@ CREATE VIEW wfml.live_score WITH (security_barrier) AS
 	SELECT u.name AS model, m.version, h.metric, s.value, s.lower, s.upper, s.outcomes, h.training,
 		-- The training score is an estimate too, from this many rows.
 		CASE WHEN h.split = 'cv' THEN m.training_rows
+			WHEN h.split = 'fresh' THEN (m.metrics #>> '{0,rows}')::double precision
 			ELSE m.training_rows * coalesce(wfml.outcome_number(m.params ->> 'test_fraction'), 0.2) END AS training_rows
 	FROM wfml.usable_model u
 	JOIN wfml.ml_model m ON m.id = u.active_id

@@ -211,6 +211,9 @@ wfml_scores_json(const WfFitResult *result)
 			push_number(&state, "value", s->value);
 			push_number(&state, "baseline", s->baseline);
 			push_text(&state, "split", s->split);
+			/* Of how many rows others are an estimate, the number of training rows tells. */
+			if (result->n_judges > 0 && strcmp(s->split, "fresh") == 0)
+				push_number(&state, "rows", (double) result->n_judges);
 			pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 		}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));

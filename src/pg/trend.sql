@@ -15,7 +15,7 @@ DECLARE
 	version_asked CONSTANT integer := wfml.version_asked($1);
 	origin CONSTANT timestamp := '2000-01-03';	-- a Monday
 BEGIN
-	IF bucket IS NULL OR NOT isfinite(since) OR bucket < interval '1 minute' THEN
+	IF bucket IS NULL OR isfinite(since) IS NOT TRUE OR bucket < interval '1 minute' THEN
 		RAISE EXCEPTION 'bucket must be at least a minute and since a time'
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
@@ -33,7 +33,7 @@ BEGIN
 				WHEN min(a.task) = 'classification' THEN avg(a.correct::integer)::double precision END AS live,
 			avg(a.confidence) AS mean_confidence,
 			(count(*) FILTER (WHERE a.source = 'fallback'))::double precision / count(*) AS fallback_rate,
-			percentile_cont(0.95) WITHIN GROUP (ORDER BY a.latency_us) / 1000 AS p95_ms
+			round((percentile_cont(0.95) WITHIN GROUP (ORDER BY a.latency_us) / 1000)::numeric, 3)::double precision AS p95_ms
 		FROM wfml.answers a
 		WHERE a.model = name_asked AND a.made_at >= since AND (version_asked IS NULL OR a.version = version_asked)
 		GROUP BY 1, 2

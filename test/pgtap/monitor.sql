@@ -164,6 +164,9 @@ UPDATE wfml.ml_model SET metrics = jsonb_set(metrics, '{0,value}', '0.80') WHERE
 SELECT ok(live_upper < training AND status = 'healthy', 'both scores are estimates: just outside the interval is no proof') FROM wfml.health WHERE name = 'm';
 UPDATE wfml.ml_model SET metrics = jsonb_set(metrics, '{0,value}', '0.82') WHERE name = 'm';
 SELECT is(pg_temp.status('m'), 'degraded: worse', 'further outside is');
+UPDATE wfml.ml_model SET metrics = jsonb_set(metrics, '{0}', metrics -> 0 || '{"split": "fresh", "rows": 100}') WHERE name = 'm';
+SELECT is((SELECT training_rows FROM wfml.live_score WHERE model = 'm'), 100::float8, 'a score of a retraining is of the rows that judged');
+SELECT is(pg_temp.status('m'), 'healthy', 'and proves less when they were few');
 ROLLBACK TO before;
 UPDATE wfml.ml_model SET created_at = now() - interval '31 days' WHERE name = 'm';
 SELECT is(pg_temp.status('m'), 'stale: older', 'past 30 days without a policy');
@@ -213,6 +216,12 @@ CREATE TABLE scored (id int PRIMARY KEY, a float8, b float8, p float8, hit boole
 ALTER TABLE scored OWNER TO wfml_watched;
 SELECT try('wfml_watched', $$SELECT wfml.attach('m', 'scored', 'id', 'p')$$) \g /dev/null
 SELECT is(pg_temp.status('m'), 'healthy', 'attached');
+SAVEPOINT attached;
+UPDATE wfml.prediction SET actual = NULL, actual_at = NULL WHERE model = 'm';
+SELECT is(pg_temp.status('m'), 'healthy: nothing', 'without a column of outcomes');
+SELECT try('wfml_watched', $$SELECT wfml.detach('m', 'scored')$$), try('wfml_watched', $$SELECT wfml.attach('m', 'scored', 'id', 'p', outcome_column => 'hit')$$) \g /dev/null
+SELECT is(pg_temp.status('m'), 'healthy: no', 'with one they are yet to come');
+ROLLBACK TO attached;
 ALTER TABLE scored DROP COLUMN a CASCADE;
 SELECT is(pg_temp.status('m'), 'failed: attached', 'an attachment broke');
 SELECT is((SELECT broken_attachments FROM wfml.health WHERE name = 'm'), 1::bigint, 'one');
@@ -257,6 +266,8 @@ SELECT is((SELECT fallback_rate FROM wfml.trend('m') WHERE version IS NULL), 1::
 SELECT wfml.evaluate('m', 'points') \g /dev/null
 SELECT ok(evaluated IS NOT NULL, 'stored evaluations stand beside') FROM wfml.trend('m') WHERE at = date_trunc('day', now()) AND version = 1;
 SELECT throws_ok($$SELECT * FROM wfml.trend('m', '1 month')$$, '22023', NULL, 'months differ in length');
+SELECT throws_ok($$SELECT * FROM wfml.trend('m', since => NULL)$$, '22023', NULL, 'since when?');
+SELECT is(count(*), 0::bigint, 'milliseconds without digits of no meaning') FROM wfml.trend('m') WHERE p95_ms::text ~ '\.\d{4}';
 SELECT throws_ok($$SELECT * FROM wfml.trend('nothing')$$, 'WF001', NULL, 'no such model');
 
 -- ---- who sees what ----
