@@ -158,12 +158,14 @@ wfml_due_candidates(Oid user)
 
 /*
  * Scores are such that more is better.  A drop counts when the interval of
- * the live score leaves the training score out, too.
+ * the live score leaves the training score out, too, and is of as many
+ * outcomes as in wfml.health: of fewer it is no interval.
  */
 static const char score_query[] =
 "SELECT format('live %s %s (%s outcomes), at training %s, limit %s lower', l.metric, round(l.value::numeric, 4), l.outcomes,"
 " round(l.training::numeric, 4), $2)"
-" FROM wfml.live_score l WHERE l.model = $1 AND l.training - l.value > $2 AND NOT coalesce(l.upper >= l.training, false)";
+" FROM wfml.live_score l WHERE l.model = $1 AND l.outcomes >= 50 AND l.training - l.value > $2"
+" AND NOT coalesce(l.upper >= l.training, false)";
 
 void
 wfml_due_score(WfmlDue *due)

@@ -18,6 +18,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "pg/job.h"
@@ -194,6 +195,10 @@ run_step(void *arg)
 	bool		isnull;
 	Datum		version;
 
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(job->role)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that queued the job does not exist any more")));
 	read_call(job, &call);
 	wfml_as_owner_begin(&as, job->role, job->search_path, job->timezone);
 	set_user_id(job->user_id);

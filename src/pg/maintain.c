@@ -325,7 +325,6 @@ wfml_run_retraining(PG_FUNCTION_ARGS)
 		ereport(NOTICE,
 				(errmsg("retraining in a transaction block: nothing is committed before its end"),
 				 errhint("CALL wfml.run_retraining() by itself commits after each model.")));
-	wfml_jobs_run_queued(commit, InvalidOid);
 	or_raise(wfml_step(candidates_step, &candidates));
 	wfml_commit_step(commit);
 	foreach(lc, candidates.all)
@@ -341,6 +340,8 @@ wfml_run_retraining(PG_FUNCTION_ARGS)
 		measure_drift(&run);
 	}
 	prune(candidates.user, commit);
+	/* Last: nothing limits their time. */
+	wfml_jobs_run_queued(commit, InvalidOid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

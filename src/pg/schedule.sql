@@ -57,6 +57,10 @@ DECLARE
 	cron record;
 	job bigint;
 BEGIN
+	IF schedule IS NULL THEN
+		RAISE EXCEPTION 'argument "schedule" must not be null' USING ERRCODE = '22004',
+			HINT = 'wfml.unschedule_retraining() ends a schedule.';
+	END IF;
 	SELECT * INTO cron FROM wfml.cron_function('schedule', 'text, text, text');
 	IF cron.schema IS NULL THEN
 		PERFORM wfml.no_cron(schedule);

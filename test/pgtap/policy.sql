@@ -9,7 +9,7 @@ CREATE ROLE wfml_grantee;
 CREATE ROLE wfml_stranger;
 CREATE SCHEMA lair AUTHORIZATION wfml_owner;
 
-SELECT plan(78);
+SELECT plan(80);
 
 -- Run a query as a role: its first value as text, or its SQLSTATE.
 CREATE FUNCTION try(who name, query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -241,6 +241,9 @@ SELECT version FROM wfml.train('scored', 'linear', 'public.points', 'y', feature
 SELECT wfml.set_retrain_policy('scored', NULL, min_score_drop => 0.1);
 SELECT count(*) FROM points p, LATERAL wfml.log_predict('scored', (SELECT s FROM (SELECT p.x) s), p.id) WHERE id <= 900 \g /dev/null
 RESET ROLE;
+UPDATE wfml.prediction SET actual = (entity::int % 20 < 10)::text, actual_at = made_at WHERE model = 'scored' AND entity::int <= 49;
+SELECT is(count(*), 0::bigint, 'fewer than 50 outcomes are no reason, however bad') FROM wfml.retrain_due();
+UPDATE wfml.prediction SET actual = NULL, actual_at = NULL WHERE model = 'scored';
 UPDATE wfml.prediction SET actual = (entity::int % 20 >= 10)::text, actual_at = made_at WHERE model = 'scored' AND entity::int > 90;
 SELECT is(count(*), 0::bigint, 'a good live score is no reason') FROM wfml.retrain_due();
 UPDATE wfml.prediction SET actual = (NOT actual::boolean)::text WHERE model = 'scored' AND entity::int % 3 = 0;
@@ -257,7 +260,12 @@ SET ROLE wfml_grantee;
 CALL wfml.run_retraining();
 RESET ROLE;
 SELECT is(count(*), 900::bigint, 'who does not own the model prunes nothing') FROM wfml.prediction WHERE model = 'scored';
+INSERT INTO wfml.job_run (kind, model, role, status, arguments, settings) VALUES ('train', 'late', 'wfml_owner', 'queued',
+    '{"function": "train", "algorithm": "linear", "source": "public.points", "target": "y", "features": ["x"]}', '{}');
 CALL wfml.run_retraining();
+SELECT ok(j.status = 'done' AND j.started_at > (SELECT max(p.finished_at) FROM wfml.job_run p WHERE p.kind = 'prune'), 'queued jobs, whose time nothing limits, come last')
+FROM wfml.job_run j WHERE j.model = 'late';
+SELECT wfml.drop_model('late') \g /dev/null
 SELECT is(count(*), 600::bigint, 'predictions past wfml.prediction_retention go') FROM wfml.prediction WHERE model = 'scored';
 SELECT is(runs('drifty'), 0::bigint, 'so do jobs of three months ago');
 SELECT is(result ->> 'predictions', '300', 'which is told') FROM wfml.jobs WHERE kind = 'prune' ORDER BY id DESC LIMIT 1;
