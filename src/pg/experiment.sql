@@ -38,7 +38,9 @@ CREATE VIEW wfml.experiments WITH (security_barrier) AS
 		pg_catalog.round(d.lower::numeric, 4) AS lower, pg_catalog.round(d.upper::numeric, 4) AS upper,
 		pg_catalog.round(d.p_value::numeric, 4) AS p_value,
 		j.leader,
-		CASE WHEN s.metric IS NULL THEN 'anomaly scores have no outcome to be measured by'
+		CASE WHEN s.id_a IS NULL OR s.id_b IS NULL THEN pg_catalog.format('version %s was dropped: there is nothing to compare with',
+				CASE WHEN s.id_a IS NULL THEN s.version_a ELSE s.version_b END)
+			WHEN s.metric IS NULL THEN 'anomaly scores have no outcome to be measured by'
 			WHEN j.enough IS NOT TRUE THEN 'too few outcomes: at least 50 entities each'
 			WHEN j.leader = s.version_b THEN 'b leads'
 			WHEN j.leader = s.version_a THEN 'a leads'

@@ -4,7 +4,7 @@
 \set QUIET 1
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(57);
+SELECT plan(58);
 SELECT setseed(0.42);
 
 CREATE TABLE shop AS
@@ -60,6 +60,7 @@ SELECT is(pg_temp.running('two'), true, 'dropping another version does not end i
 SELECT wfml.retire('two', 3) \g /dev/null
 SELECT is(pg_temp.running('two'), false, 'retiring one of its versions does');
 SELECT wfml.activate('two', 3), wfml.activate('two', 2), wfml.split_traffic('two', 2, 3, 0.3), wfml.drop_model('two', 3) \g /dev/null
+SELECT is(verdict, 'version 3 was dropped: there is nothing to compare with', 'and experiments say so') FROM wfml.experiments WHERE model = 'two';
 SELECT is(pg_temp.running('two'), false, 'dropping one of its versions does');
 SELECT is(n_a::text || n_b, '00', 'an experiment whose version was dropped is still a line') FROM wfml.experiments WHERE model = 'two';
 SELECT wfml.split_traffic('many', 1, 2, 0.3), wfml.train('many', 'linear', 'SELECT x, z, k FROM shop', 'k', activate => false) \g /dev/null
