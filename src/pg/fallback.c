@@ -213,13 +213,13 @@ make_input_param(void)
 }
 
 /*
- * Compile for rows of desc.  What fails half-way is left to be compiled again:
- * compiled is set last.
+ * Compile for rows of desc.  What fails half-way goes with the caller's memory
+ * and is compiled again for the next row: it becomes the rule's own last.
  */
 static void
 compile(WfmlFallback *fallback, TupleDesc desc, const TupleTableSlotOps *ops, Oid input_type)
 {
-	MemoryContext compiled = AllocSetContextCreate(fallback->context, "wfml fallback", ALLOCSET_SMALL_SIZES);
+	MemoryContext compiled = AllocSetContextCreate(CurrentMemoryContext, "wfml fallback", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(compiled);
 	ParamListInfo params;
 	Expr	   *expression;
@@ -234,6 +234,7 @@ compile(WfmlFallback *fallback, TupleDesc desc, const TupleTableSlotOps *ops, Oi
 	fallback->econtext->ecxt_param_list_info = params;
 	fallback->state = ExecInitExprWithParams(expression, params);
 	MemoryContextSwitchTo(caller);
+	MemoryContextSetParent(compiled, fallback->context);
 	fallback->compiled = compiled;
 }
 
