@@ -9,7 +9,9 @@
 #include "pg/compat.h"
 
 #include "access/relation.h"
+#include "access/transam.h"
 #include "catalog/catalog.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -18,12 +20,14 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/typcache.h"
 
 #include "pg/access.h"
 #include "pg/attached.h"
 #include "pg/cache.h"
 #include "pg/fallback.h"
 #include "pg/kind.h"
+#include "pg/owner.h"
 #include "pg/registry.h"
 #include "pg/rule.h"
 #include "pg/tables.h"
@@ -142,6 +146,20 @@ check_type(const Form_pg_attribute attribute, bool fits, const char *role, const
 				 errmsg("%s \"%s\" is a generated column", role, NameStr(attribute->attname))));
 }
 
+/* The server chooses a row's partition before triggers run. */
+static void
+check_partition_key(const Attachment *a, const Form_pg_attribute attribute, const char *role)
+{
+	Bitmapset  *column = bms_make_singleton(attribute->attnum - FirstLowInvalidHeapAttributeNumber);
+
+	if (has_partition_attrs(a->relation, column, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s \"%s\" is part of the partition key of table \"%s\"", role, NameStr(attribute->attname),
+						RelationGetRelationName(a->relation)),
+				 errdetail("A row's partition is chosen before its prediction is made.")));
+}
+
 static void
 check_columns(const Attachment *a)
 {
@@ -162,6 +180,8 @@ check_columns(const Attachment *a)
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("%s and %s are both \"%s\"", role_names[j], role_names[i], a->column[i])));
+		if (i == OUTPUT || i == CONFIDENCE)
+			check_partition_key(a, attribute, role_names[i]);
 		if (i == OUTPUT)
 			check_type(attribute, wfml_target_takes(attribute->atttypid), role_names[i],
 					   "Predictions go into columns of text, an enum, a boolean, an integer, a float or numeric.");
@@ -301,12 +321,16 @@ static void
 check_rule(Attachment *a)
 {
 	ErrorContextCallback callback;
+	WfmlAsOwner as;
 
 	callback.callback = rule_context;
 	callback.arg = a;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
+	/* What its text means to the caller is no matter, and could run somebody's code as the caller. */
+	wfml_as_owner_begin(&as, a->owner, NULL, NULL);
 	wfml_fallback_check(a->fallback, RelationGetDescr(a->relation), a->relation->rd_rel->reltype);
+	wfml_as_owner_end(&as);
 	error_context_stack = callback.previous;
 }
 
@@ -335,12 +359,21 @@ append_watched(StringInfo sql, const Attachment *a)
 		appendStringInfo(sql, "%s %s", lc == list_head(a->watched) ? " OF" : ",", quote_identifier(lfirst(lc)));
 }
 
+/* Has its type a built-in "="?  Else outcome_trigger() itself, which compares text, finds what changed. */
+static bool
+is_comparable(const Attachment *a, const char *column)
+{
+	Oid			equal = lookup_type_cache(find_column(a, column)->atttypid, TYPECACHE_EQ_OPR)->eq_opr;
+
+	return OidIsValid(equal) && equal < FirstNormalObjectId;
+}
+
 static void
 append_condition(StringInfo sql, const Attachment *a, WfmlTriggerKind kind, bool update)
 {
 	const char *outcome = a->column[OUTCOME] ? quote_identifier(a->column[OUTCOME]) : NULL;
 
-	if (outcome == NULL)
+	if (outcome == NULL || (kind == WFML_TRIGGER_OUTCOME && update && !is_comparable(a, a->column[OUTCOME])))
 		return;
 	if (kind == WFML_TRIGGER_OUTCOME)
 		appendStringInfo(sql, update ? " WHEN (OLD.%s IS DISTINCT FROM NEW.%s)" : " WHEN (NEW.%s IS NOT NULL)",
