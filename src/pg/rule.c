@@ -46,7 +46,8 @@ check_type(Oid type)
 
 /*
  * Built-in and not volatile, and still no matter for a rule: these read tables
- * by name, make values of types that users made, or use up transaction IDs.
+ * by name, make values of types that users made, use up transaction IDs, or
+ * show the model's owner what the asking session keeps in its settings.
  */
 static bool
 is_far_reaching(Oid function)
@@ -66,6 +67,11 @@ is_far_reaching(Oid function)
 		case F_JSONB_POPULATE_RECORD:
 		case F_TXID_CURRENT:
 		case F_PG_CURRENT_XACT_ID:
+		case F_CURRENT_SETTING_TEXT:
+		case F_CURRENT_SETTING_TEXT_BOOL:
+#ifdef F_PG_INPUT_IS_VALID
+		case F_PG_INPUT_IS_VALID:
+#endif
 			return true;
 		default:
 			return false;
@@ -190,9 +196,9 @@ check_parsed_walker(Node *node, void *context)
 		case T_FuncCall:
 			check_call((FuncCall *) node);
 			break;
-		case T_TypeCast:
+		case T_TypeName:
 			/* A constant goes through the type's input while it is analyzed. */
-			check_type(typenameTypeId(NULL, ((TypeCast *) node)->typeName));
+			check_type(typenameTypeId(NULL, (TypeName *) node));
 			break;
 		case T_A_Expr:
 			{
