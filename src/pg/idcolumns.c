@@ -159,10 +159,10 @@ wfml_id_columns_max_attno(const WfmlIdColumn *columns, int n)
 
 /* ---- text ---- */
 
-/* The output function under the settings that a new database has. */
-static char *
-fixed_output(FmgrInfo *out, Datum value)
+char *
+wfml_fixed_output(FmgrInfo *out, Datum value, pg_tz *zone)
 {
+	pg_tz	   *session_zone = session_timezone;
 	int			date_style = DateStyle;
 	int			interval_style = IntervalStyle;
 	int			float_digits = extra_float_digits;
@@ -175,6 +175,7 @@ fixed_output(FmgrInfo *out, Datum value)
 		IntervalStyle = INTSTYLE_POSTGRES;
 		extra_float_digits = 1;
 		bytea_output = BYTEA_OUTPUT_HEX;
+		session_timezone = zone;
 		text = OutputFunctionCall(out, value);
 	}
 	PG_FINALLY();
@@ -183,6 +184,7 @@ fixed_output(FmgrInfo *out, Datum value)
 		IntervalStyle = interval_style;
 		extra_float_digits = float_digits;
 		bytea_output = bytea_style;
+		session_timezone = session_zone;
 	}
 	PG_END_TRY();
 	return text;
@@ -228,7 +230,7 @@ wfml_id_text(WfmlIdColumn *column, Datum value, size_t *length)
 			if (column->converter)
 				return column->converter->text(column->converter, value, length);
 	}
-	text = fixed_output(&column->out, value);
+	text = wfml_fixed_output(&column->out, value, session_timezone);
 	*length = strlen(text);
 	if (column->type == BPCHAROID)	/* padding is no part of it: a cast to text drops it too */
 		while (*length > 0 && text[*length - 1] == ' ')

@@ -15,6 +15,7 @@
 
 #include "access/tupdesc.h"
 #include "fmgr.h"
+#include "pgtime.h"
 
 #include "pg/input.h"
 
@@ -62,6 +63,8 @@ extern int	wfml_id_columns_max_attno(const WfmlIdColumn *columns, int n);
  * characters (clip) or 54000.
  */
 extern const char *wfml_id_text(WfmlIdColumn *column, Datum value, size_t *length);
+/* Of the type's output function, under the settings that a new database has; times in that zone. */
+extern char *wfml_fixed_output(FmgrInfo *out, Datum value, pg_tz *zone);
 /* May be NaN or infinite. */
 extern double wfml_id_number(const WfmlIdColumn *column, Datum value);
 /*

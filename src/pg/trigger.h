@@ -31,7 +31,7 @@ extern AttrNumber wfml_trigger_column(const TriggerData *trigger, const char *na
 
 /*
  * A column's value as labels and entities are written, the same in every
- * session ("true", shortest numbers); 0: NULL.  In CurrentMemoryContext.
+ * session ("true", shortest numbers, ISO dates, times with a zone in UTC); 0: NULL.  In CurrentMemoryContext.
  */
 typedef struct WfmlAsText
 {

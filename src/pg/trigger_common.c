@@ -16,6 +16,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "pg/idcolumns.h"
 #include "pg/trigger.h"
 
 TriggerData *
@@ -125,7 +126,7 @@ wfml_as_text(WfmlAsText *as_text, HeapTuple row, TupleDesc desc)
 				return PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(padded), length));
 			}
 		default:
-			return CStringGetTextDatum(OutputFunctionCall(&as_text->output, value));
+			return CStringGetTextDatum(wfml_fixed_output(&as_text->output, value, pg_tzset("UTC")));
 	}
 	return PointerGetDatum(cstring_to_text_with_len(buffer, length));
 }
