@@ -48,8 +48,6 @@ typedef enum Column
 
 /* More than this many, or any unusual index: the executor's way. */
 #define MAX_INDEXES 16
-/* Longest entity and user_id, in bytes. */
-#define MAX_KEY 2000
 /* Columns that somebody added stay NULL. */
 #define MAX_COLUMNS 64
 
@@ -189,6 +187,8 @@ wfml_log_renamed(const char *old_name, const char *new_name)
 	Oid			types[] = {TEXTOID, TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(old_name), CStringGetTextDatum(new_name)};
 
+	/* This transaction's own locks do not keep it from renaming. */
+	n_held = 0;
 	/* 0.1.0 has no log. */
 	if (OidIsValid(get_relname_relid("prediction", wfml_tables()->schema)))
 		wfml_execute("UPDATE wfml.prediction p SET model = $2 FROM wfml.registry r"
@@ -230,11 +230,11 @@ indexable(Datum value, const char *what)
 {
 	text	   *t = DatumGetTextPP(value);
 
-	if (VARSIZE_ANY_EXHDR(t) > MAX_KEY)
+	if (VARSIZE_ANY_EXHDR(t) > WFML_LOG_KEY_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("%s of a logged prediction has %zu bytes", what, VARSIZE_ANY_EXHDR(t)),
-				 errhint("It may have %d bytes.", MAX_KEY)));
+				 errhint("It may have %d bytes.", WFML_LOG_KEY_BYTES)));
 	return PointerGetDatum(t);
 }
 
@@ -411,20 +411,15 @@ write_row(const WfmlLogEntry *entry)
 
 /* ---- whether ---- */
 
-/* The other answer of a split in shadow mode goes with the first. */
 static bool
-is_sampled(bool shadow)
+is_sampled(void)
 {
 	static uint64 drawn = 0;
 	static uint64 seed = 0;
-	static bool sampled = true;
 
-	if (shadow)
-		return sampled;
 	if (seed == 0)
 		seed = wf_rng((uint64) MyProcPid, (uint64) GetCurrentTimestamp()) | 1;
-	sampled = wfml_log_sample_rate >= 1.0 || wf_rng_unit(wf_rng(seed, drawn++)) < wfml_log_sample_rate;
-	return sampled;
+	return wfml_log_sample_rate >= 1.0 || wf_rng_unit(wf_rng(seed, drawn++)) < wfml_log_sample_rate;
 }
 
 static WfmlLogged
@@ -432,9 +427,9 @@ whether(const WfmlLogEntry *entry)
 {
 	if (XactReadOnly || RecoveryInProgress())
 		return WFML_LOG_READ_ONLY;
-	if (!is_sampled(entry->shadow))
+	if (!is_sampled())
 		return WFML_LOG_SAMPLED;
-	if (wfml_rate_limit > 0 && !entry->shadow && !wfml_rate_allows(entry->made_by, wfml_rate_limit))
+	if (wfml_rate_limit > 0 && !wfml_rate_allows(entry->made_by, wfml_rate_limit))
 		return WFML_LOG_LIMITED;
 	return WFML_LOGGED;
 }
@@ -442,8 +437,13 @@ whether(const WfmlLogEntry *entry)
 WfmlLogged
 wfml_log_prediction(const WfmlLogEntry *entry)
 {
-	WfmlLogged	logged = whether(entry);
+	static WfmlLogged first = WFML_LOGGED;
+	WfmlLogged	logged;
 
+	/* The other answer of a split in shadow mode goes with the first. */
+	if (!entry->shadow)
+		first = whether(entry);
+	logged = first;
 	if (logged == WFML_LOGGED)
 		write_row(entry);
 	wfml_count(entry->model_id, logged == WFML_LOGGED ? WFML_COUNT_LOGGED : WFML_COUNT_NOT_LOGGED, 1);

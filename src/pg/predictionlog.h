@@ -16,6 +16,9 @@
 
 #include "pg/detail.h"
 
+/* Longest entity and user_id, in bytes: what an index can hold, whether it compresses or not. */
+#define WFML_LOG_KEY_BYTES 2000
+
 typedef struct WfmlLogEntry
 {
 	int64		model_number;	/* registry.number */

@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #include "core/simd.h"
+#include "pg/predictionlog.h"
 #include "pg/settings.h"
 
 int			wfml_max_training_memory = 1024 * 1024;
@@ -44,6 +45,15 @@ static void
 assign_simd(int value, void *extra)
 {
 	wf_simd_limit((WfSimd) value);
+}
+
+static bool
+check_user_id(char **value, void **extra, GucSource source)
+{
+	if (strlen(*value) <= WFML_LOG_KEY_BYTES)
+		return true;
+	GUC_check_errdetail("It may have %d bytes.", WFML_LOG_KEY_BYTES);
+	return false;
 }
 
 static void
@@ -108,7 +118,7 @@ define_logging(void)
 							   "User of the application that predictions are made for.",
 							   "It is logged with each prediction, and the view wfml.predictions shows only this user's. Behind a transaction pooler use SET LOCAL.",
 							   &wfml_user_id, "",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
+							   PGC_USERSET, 0, check_user_id, NULL, NULL);
 	DefineCustomEnumVariable("wfml.on_error",
 							 "What log_predict() and triggers do when a model cannot answer.",
 							 "\"fallback\" takes the model's rule, failing that no answer; \"error\" raises the error.",

@@ -335,6 +335,19 @@ wfml_predict_trigger(PG_FUNCTION_ARGS)
 
 /* ---- log_trigger ---- */
 
+/* A key that the log's index cannot hold is no reason to lose the row. */
+static bool
+refuse_key(Asking *asking)
+{
+	size_t		length = asking->entity ? VARSIZE_ANY_EXHDR(DatumGetPointer(asking->entity)) : 0;
+
+	if (length <= WFML_LOG_KEY_BYTES || wfml_on_error == WFML_ON_ERROR_ERROR)
+		return false;
+	warn(asking, psprintf("a key has %zu bytes, more than %d", length, WFML_LOG_KEY_BYTES),
+		 "Predictions for such rows are not logged.");
+	return true;
+}
+
 /* log_trigger('model', 'key') */
 Datum
 wfml_log_trigger(PG_FUNCTION_ARGS)
@@ -356,6 +369,8 @@ wfml_log_trigger(PG_FUNCTION_ARGS)
 	}
 	if (asking.answer->error)
 		warn(&asking, asking.answer->error, what_happens(&asking));
+	if (refuse_key(&asking))
+		return PointerGetDatum(NULL);
 	/* Not in the subtransaction, which would then need a transaction ID for each row. */
 	wfml_answer_log(state->answerer, asking.answer, "trigger", WFML_INPUT_RECORD, asking.row, asking.entity);
 	return PointerGetDatum(NULL);
