@@ -1,0 +1,139 @@
+-- Scoring at its edges: keys and outcomes of unusual types, rules that fit no
+-- row, limits, names that change meanwhile, and traps for who attaches.
+
+\set QUIET 1
+SET client_min_messages = error;
+BEGIN;
+SELECT * FROM no_plan();
+CREATE ROLE wfml_owner;
+CREATE SCHEMA edges;
+GRANT ALL ON SCHEMA edges TO wfml_owner;
+SET LOCAL search_path = public, edges;
+
+CREATE TABLE history AS SELECT i % 24 AS hour, i % 7 AS day, i % 24 BETWEEN 9 AND 17 AS busy FROM generate_series(1, 480) i;
+SELECT wfml.train('m', 'gradient_boosting', 'history', 'busy', '{"validation": "none", "rounds": 5}') IS NOT NULL,
+    wfml.train('m', 'gradient_boosting', 'history', 'busy', '{"validation": "none", "rounds": 9}') IS NOT NULL \g /dev/null
+DELETE FROM wfml.prediction;
+CREATE FUNCTION message(query text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE query;
+    RETURN 'done';
+EXCEPTION WHEN others THEN
+    RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+
+-- ---- a model's name that changes while the transaction logs ----
+
+SELECT wfml.log_predict('m', '{"hour": 1, "day": 1}', 'before'), wfml.rename_model('m', 'n'), 1 \g /dev/null
+SELECT wfml.log_predict('n', '{"hour": 1, "day": 1}', 'after') \g /dev/null
+SELECT is((SELECT array_agg(model ORDER BY id) FROM wfml.prediction), '{n,n}', 'a renamed model is logged by its new name, also in the same transaction');
+SELECT wfml.rename_model('n', 'm') \g /dev/null
+
+-- ---- limits ----
+
+SELECT wfml.split_traffic('m', 1, 2, 1, 'shadow') \g /dev/null
+CREATE TABLE limited (id int, hour int, day int);
+CREATE TRIGGER l AFTER INSERT ON limited FOR EACH ROW EXECUTE FUNCTION wfml.log_trigger('m', 'id');
+-- Minutes end at any time: begin when there is time left.
+SELECT pg_sleep(CASE WHEN extract(second FROM clock_timestamp()) > 58 THEN 2.1 ELSE 0 END) \g /dev/null
+SET LOCAL wfml.rate_limit = 3;
+INSERT INTO limited SELECT i, 1, 1 FROM generate_series(1, 10) i;
+RESET wfml.rate_limit;
+SELECT is((SELECT count(*) FROM wfml.prediction WHERE entity <> 'before' AND shadow), (SELECT count(*) FROM wfml.prediction WHERE entity ~ '\d' AND NOT shadow),
+    'over the limit no shadow is logged either');
+SELECT wfml.end_split('m') \g /dev/null
+DROP TABLE limited;
+SELECT is(message(format('SET LOCAL wfml.user_id = %L', repeat('u', 2000))), 'done', 'a long user');
+SELECT is(message(format('SET LOCAL wfml.user_id = %L', repeat('u', 2001))), format('22023 invalid value for parameter "wfml.user_id": "%s"', repeat('u', 2001)),
+    'a longer one than the index of the log can hold is refused when it is set');
+RESET wfml.user_id;
+
+-- ---- keys ----
+
+CREATE TABLE keyed (k timestamptz, hour int, day int, p float8, busy bool);
+SELECT wfml.attach('m', 'keyed', 'k', 'p', NULL, 'busy') \g /dev/null
+SET LOCAL timezone = 'Asia/Tokyo';
+SET LOCAL datestyle = 'German';
+INSERT INTO keyed VALUES ('2026-01-02 03:04:05+00', 10, 1);
+SET LOCAL timezone = 'America/Lima';
+SET LOCAL datestyle = 'SQL, MDY';
+UPDATE keyed SET busy = true;
+SELECT is((SELECT array_agg(entity || actual) FROM wfml.prediction WHERE entity LIKE '%2026%'), '{"2026-01-02 03:04:05+00true"}', 'an outcome finds its timestamp in any DateStyle and time zone');
+SELECT is(to_char('2026-01-02 03:04:05+00'::timestamptz, 'HH24'), '22', 'and the session keeps its own');
+RESET timezone;
+RESET datestyle;
+CREATE TABLE spans (k interval, b bytea, hour int, day int, busy bool);
+SELECT wfml.attach('m', 'spans', 'k', NULL, NULL, 'busy') \g /dev/null
+INSERT INTO spans VALUES ('1 day 2 hours', '\x01', 10, 1);
+SET LOCAL intervalstyle = 'iso_8601';
+UPDATE spans SET busy = true;
+RESET intervalstyle;
+SELECT is((SELECT array_agg(entity || actual) FROM wfml.prediction WHERE entity LIKE '1 day%'), '{"1 day 02:00:00true"}', 'an interval');
+
+CREATE TABLE endless (k text, hour int, day int, p float8, busy bool);
+SELECT wfml.attach('m', 'endless', 'k', 'p', NULL, 'busy') \g /dev/null
+SELECT is(message($$INSERT INTO endless SELECT repeat('k', n), 10, 1 FROM generate_series(1999, 2002) n$$), 'done', 'keys that no index could hold keep no row away');
+SELECT is((SELECT count(p) FROM endless), 4::bigint, 'the rows are scored');
+SELECT is((SELECT array_agg(length(entity) ORDER BY id) FROM wfml.prediction WHERE entity LIKE 'kk%'), '{1999,2000}', 'but not all are logged');
+SELECT is(message('UPDATE endless SET busy = true'), 'done', 'their outcomes');
+SET LOCAL wfml.on_error = 'error';
+SELECT is(message($$INSERT INTO endless VALUES (repeat('k', 2001), 10, 1)$$), '54000 the entity of a logged prediction has 2001 bytes', 'error: such a key');
+RESET wfml.on_error;
+
+-- ---- outcomes of types without "=", or with one of somebody's own ----
+
+CREATE TABLE judged (id int, hour int, day int, verdict json);
+SELECT is(message($$SELECT wfml.attach('m', 'judged', 'id', NULL, NULL, 'verdict')$$), 'done', 'an outcome in JSON');
+INSERT INTO judged VALUES (1, 2, 3);
+UPDATE judged SET verdict = 'true';
+SELECT is((SELECT actual FROM wfml.predictions WHERE entity = '1' ORDER BY id DESC LIMIT 1), 'true', 'joins');
+UPDATE judged SET verdict = NULL;
+SELECT is((SELECT actual FROM wfml.predictions WHERE entity = '1' ORDER BY id DESC LIMIT 1), NULL, 'and is withdrawn');
+DROP TABLE judged;
+
+-- ---- partitions ----
+
+CREATE TABLE parted (id int, hour int, day int, busy bool, place text) PARTITION BY LIST (busy);
+SELECT is(message($$SELECT wfml.attach('m', 'parted', 'id', 'busy')$$), '0A000 output_column "busy" is part of the partition key of table "parted"',
+    'a prediction that would choose the partition');
+DROP TABLE parted;
+
+-- ---- a rule that fits no row is analyzed for each and leaves nothing ----
+
+SELECT wfml.set_fallback('ruled', 'hour + 1') \g /dev/null
+CREATE TABLE ruled (id int, hour int, p float8);
+SELECT wfml.attach('ruled', 'ruled', 'id', 'p') \g /dev/null
+SELECT wfml.set_fallback('ruled', 'hour + missing') \g /dev/null
+CREATE TABLE used (id int, bytes numeric);
+CREATE FUNCTION note_memory() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO used SELECT NEW.id, sum(total_bytes) FROM pg_backend_memory_contexts;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER z BEFORE INSERT ON ruled FOR EACH ROW WHEN (NEW.id % 1000 = 0) EXECUTE FUNCTION note_memory();
+INSERT INTO ruled SELECT i, i % 24 FROM generate_series(1, 3000) i;
+SELECT cmp_ok((SELECT bytes FROM used WHERE id = 3000) - (SELECT bytes FROM used WHERE id = 1000), '<', 2000000::numeric, 'memory does not grow with the rows');
+
+-- ---- traps ----
+
+-- A constant of a composite type runs its domains' checks when it is read.
+SET LOCAL ROLE wfml_owner;
+CREATE TABLE edges.caught (who name);
+GRANT INSERT ON edges.caught TO PUBLIC;
+CREATE FUNCTION edges.trap(text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN INSERT INTO edges.caught VALUES (current_user); RETURN true; END $$;
+CREATE DOMAIN edges.bait AS text CHECK (edges.trap(value));
+CREATE TYPE edges.hook AS (a edges.bait);
+CREATE FUNCTION edges.abs(edges.hook, int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+SELECT wfml.set_fallback('trap', 'abs(''(1)'', 1) + hour') \g /dev/null
+RESET ROLE;
+CREATE TABLE walked (id int, hour int, p float8);
+SELECT is(message($$SELECT wfml.attach('trap', 'walked', 'id', 'p')$$), '42883 function abs(unknown, integer) does not exist', 'a rule means to who attaches it what it means to its owner');
+SELECT is((SELECT count(*) FROM edges.caught), 0::bigint, 'nobody was caught');
+SELECT is(message($$SELECT wfml.set_fallback('trap', 'xmlserialize(content xmlparse(content ''(1)'') as edges.hook)::text')$$), '0A000 type edges.hook cannot be used in a fallback',
+    'a type that is named elsewhere than in a cast');
+SET LOCAL app.secret = 'of the session';
+SELECT is(message($$SELECT wfml.set_fallback('trap', 'current_setting(''app.secret'')')$$), '0A000 function current_setting cannot be used in a fallback because it reaches beyond the input',
+    'settings of who asks are no business of the owner');
+
+SELECT * FROM finish();
+ROLLBACK;
