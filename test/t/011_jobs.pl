@@ -177,7 +177,8 @@ BEGIN
 			IF how = 'lock' THEN
 				PERFORM pg_advisory_xact_lock(7);
 			ELSE
-				PERFORM pg_sleep(0.01);
+				-- nearly all the time is spent in here
+				PERFORM pg_sleep(60);
 			END IF;
 		EXCEPTION WHEN query_canceled THEN
 			IF how = 'lock' THEN
