@@ -265,7 +265,7 @@ SET LOCAL transaction_read_only = on;
 SELECT error_of($$SELECT wfml.retrain('zoned')$$) AS error \gset
 -- and with it what pgTAP would have noted
 ROLLBACK TO s;
-SELECT matches(:'error', '^25006', 'read-only');
+SELECT matches(:'error'::text, '^25006', 'read-only');
 
 SELECT * FROM finish();
 ROLLBACK;
