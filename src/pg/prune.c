@@ -214,7 +214,7 @@ delete_old(Oid user, Deletion deletion, int64 minutes, WfmlCommit commit)
 	Batch		batch = {
 		.user = user,
 		.deletion = deletion,
-		.before = GetCurrentTimestamp() - minutes * 60 * USECS_PER_SEC
+		.before = GetCurrentTimestamp() - minutes * USECS_PER_MINUTE
 	};
 	int64		all = 0;
 

@@ -61,7 +61,7 @@ find_moment(FunctionCallInfo fcinfo, TimestampTz *before)
 
 	if (PG_ARGISNULL(0))
 	{
-		*before = DatumGetTimestampTz(now) - wfml_prediction_retention * 60 * USECS_PER_SEC;
+		*before = DatumGetTimestampTz(now) - wfml_prediction_retention * USECS_PER_MINUTE;
 		return wfml_prediction_retention > 0;
 	}
 	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(0), IntervalPGetDatum(&none))))
