@@ -99,12 +99,12 @@ log_table(void)
 
 /*
  * Versions whose ml_model row this transaction holds, and the name that they
- * keep meanwhile.  A lock ends with the subtransaction that took it, so any
- * rollback empties the list.
+ * keep meanwhile; where a rule answers, its registry row.  A lock ends with
+ * the subtransaction that took it, so any rollback empties the list.
  */
 typedef struct Held
 {
-	int64		id;
+	int64		id;				/* of a version, or -registry.number */
 	char		name[NAMEDATALEN];
 } Held;
 
@@ -128,7 +128,7 @@ subtransaction_ended(SubXactEvent event, SubTransactionId mine, SubTransactionId
 }
 
 static const Held *
-remember(int64 id, TupleTableSlot *slot)
+remember(int64 id, TupleTableSlot *slot, AttrNumber name)
 {
 	static bool registered = false;
 	Held	   *h = &held[next_held];
@@ -141,43 +141,77 @@ remember(int64 id, TupleTableSlot *slot)
 		registered = true;
 	}
 	h->id = id;
-	text_to_cstring_buffer(DatumGetTextPP(slot_getattr(slot, Anum_ml_model_name, &isnull)), h->name, sizeof(h->name));
+	text_to_cstring_buffer(DatumGetTextPP(slot_getattr(slot, name, &isnull)), h->name, sizeof(h->name));
 	next_held = (next_held + 1) % MAX_HELD;
 	n_held = Min(n_held + 1, MAX_HELD);
 	return h;
 }
 
 /*
- * Lock the version's row as a foreign key does, waiting for who drops or
- * renames it.  NULL: it is gone, or this very transaction is about to drop it.
+ * Lock the row that a scan found as a foreign key does, waiting for who drops
+ * or renames it.  NULL: it is gone, or this very transaction is about to drop it.
  */
+static const Held *
+hold(const WfmlScan *scan, int64 id, AttrNumber name)
+{
+	Relation	table;
+	ItemPointerData tid;
+	TupleTableSlot *slot;
+	TM_FailureData failure;
+	const Held *now = NULL;
+
+	if (!HeapTupleIsValid(scan->tuple))
+		return NULL;
+	tid = scan->tuple->t_self;
+	table = table_open(RelationGetRelid(scan->table), RowShareLock);
+	slot = table_slot_create(table, NULL);
+	if (table_tuple_lock(table, &tid, GetActiveSnapshot(), slot, GetCurrentCommandId(false),
+						 LockTupleKeyShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+						 &failure) == TM_Ok)
+		now = remember(id, slot, name);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return now;
+}
+
+static const Held *
+find_held(int64 id)
+{
+	for (int i = 0; i < n_held; i++)
+		if (held[i].id == id)
+			return &held[i];
+	return NULL;
+}
+
 static const Held *
 hold_version(int64 id)
 {
 	const WfmlTables *t = wfml_tables();
-	Relation	versions;
+	const Held *now = find_held(id);
 	WfmlScan	scan;
-	const Held *now = NULL;
 
-	for (int i = 0; i < n_held; i++)
-		if (held[i].id == id)
-			return &held[i];
-	versions = table_open(t->ml_model, RowShareLock);
-	wfml_scan_id(&scan, t->ml_model, t->ml_model_pkey, Anum_ml_model_id, id);
-	if (HeapTupleIsValid(scan.tuple))
+	if (now == NULL)
 	{
-		ItemPointerData tid = scan.tuple->t_self;
-		TupleTableSlot *slot = table_slot_create(versions, NULL);
-		TM_FailureData failure;
-
-		if (table_tuple_lock(versions, &tid, GetActiveSnapshot(), slot, GetCurrentCommandId(false),
-							 LockTupleKeyShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
-							 &failure) == TM_Ok)
-			now = remember(id, slot);
-		ExecDropSingleTupleTableSlot(slot);
+		wfml_scan_id(&scan, t->ml_model, t->ml_model_pkey, Anum_ml_model_id, id);
+		now = hold(&scan, id, Anum_ml_model_name);
+		wfml_scan_done(&scan);
 	}
-	wfml_scan_done(&scan);
-	table_close(versions, NoLock);
+	return now;
+}
+
+static const Held *
+hold_model(int64 number, const char *name)
+{
+	const WfmlTables *t = wfml_tables();
+	const Held *now = find_held(-number);
+	WfmlScan	scan;
+
+	if (now == NULL)
+	{
+		wfml_scan_text(&scan, t->registry, t->registry_pkey, Anum_registry_name, name);
+		now = hold(&scan, -number, Anum_registry_name);
+		wfml_scan_done(&scan);
+	}
 	return now;
 }
 
@@ -241,16 +275,16 @@ indexable(Datum value, const char *what)
 static void
 fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
 {
-	const Held *version = entry->model_id != 0 ? hold_version(entry->model_id) : NULL;
+	const Held *now = entry->model_id != 0 ? hold_version(entry->model_id) : hold_model(entry->model_number, entry->model);
 
 	memset(row->nulls, true, sizeof(row->nulls));
 	if (entry->detail)
 		fill_detail(row, entry->detail);
-	if (version)
+	if (now && entry->model_id != 0)
 		set(row, COL_MODEL_ID, Int64GetDatum(entry->model_id));
 	set(row, COL_ID, Int64GetDatum(nextval_internal(sequence, false)));
 	set(row, COL_MODEL_NUMBER, Int64GetDatum(entry->model_number));
-	set(row, COL_MODEL, CStringGetTextDatum(version ? version->name : entry->model));
+	set(row, COL_MODEL, CStringGetTextDatum(now ? now->name : entry->model));
 	set(row, COL_MADE_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	set(row, COL_MADE_BY, ObjectIdGetDatum(entry->made_by));
 	if (wfml_user_id && wfml_user_id[0] != '\0')
