@@ -5,9 +5,12 @@
  */
 #include "pg/compat.h"
 
+#include "access/htup_details.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
+#include "utils/typcache.h"
 
 #include "pg/answer_input.h"
 #include "pg/attempt.h"
@@ -27,14 +30,13 @@ parse(Datum json)
 }
 
 static bool
-is_column(const WfModel *model, const JsonbValue *key)
+is_column(const WfModel *model, const char *bytes, size_t length)
 {
 	for (uint32 c = 0; c < model->header->n_columns; c++)
 	{
 		WfStringRecord name = model->columns[c].name;
 
-		if ((int) name.length == key->val.string.len &&
-			memcmp(wf_model_string(model, name), key->val.string.val, name.length) == 0)
+		if (name.length == length && memcmp(wf_model_string(model, name), bytes, length) == 0)
 			return true;
 	}
 	return false;
@@ -55,13 +57,44 @@ select_columns(const WfModel *model, Jsonb *object)
 	while ((token = JsonbIteratorNext(&it, &key, true)) == WJB_KEY)
 	{
 		token = JsonbIteratorNext(&it, &value, true);
-		if (is_column(model, &key))
+		if (is_column(model, key.val.string.val, (size_t) key.val.string.len))
 		{
 			pushJsonbValue(&state, WJB_KEY, &key);
 			pushJsonbValue(&state, token, &value);
 		}
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* The row with the model's columns only: others may be large, and are nobody's business. */
+static Datum
+select_fields(const WfModel *model, HeapTupleHeader row)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	AttrNumber *kept = palloc(sizeof(AttrNumber) * desc->natts);
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row),.t_data = row};
+	TupleDesc	selected;
+	int			n = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped && is_column(model, NameStr(attribute->attname), strlen(NameStr(attribute->attname))))
+			kept[n++] = (AttrNumber) i;
+	}
+	heap_deform_tuple(&tuple, desc, values, nulls);
+	selected = CreateTemplateTupleDesc(n);
+	for (int i = 0; i < n; i++)
+	{
+		TupleDescCopyEntry(selected, (AttrNumber) (i + 1), desc, (AttrNumber) (kept[i] + 1));
+		values[i] = values[kept[i]];
+		nulls[i] = nulls[kept[i]];
+	}
+	ReleaseTupleDesc(desc);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(selected), values, nulls));
 }
 
 static void
@@ -72,6 +105,8 @@ make(void *arg)
 	switch (i->kind)
 	{
 		case WFML_INPUT_RECORD:
+			if (i->cached)
+				i->input = select_fields(i->cached->model, DatumGetHeapTupleHeader(i->input));
 			i->json = parse(DirectFunctionCall1(row_to_json, i->input));
 			break;
 		case WFML_INPUT_JSONB:
@@ -81,7 +116,7 @@ make(void *arg)
 			i->json = parse(i->input);
 			break;
 	}
-	if (i->cached && JB_ROOT_IS_OBJECT(i->json))
+	if (i->cached && i->kind != WFML_INPUT_RECORD && JB_ROOT_IS_OBJECT(i->json))
 		i->json = select_columns(i->cached->model, i->json);
 }
 
