@@ -327,6 +327,9 @@ wfml_outcome_trigger(PG_FUNCTION_ARGS)
 	/* Rows of temporary tables arrive in read-only transactions, too. */
 	if (entity == (Datum) 0 || XactReadOnly)
 		return PointerGetDatum(NULL);
+	/* Triggers that wait until the commit all run as one command: the log's rows came before. */
+	if (trigger->tg_trigger->tgdeferrable)
+		CommandCounterIncrement();
 	latest = find_latest(state, entity);
 	if (latest != NIL)
 		write_outcome(state, latest, outcome);
