@@ -91,6 +91,33 @@ UPDATE judged SET verdict = NULL;
 SELECT is((SELECT actual FROM wfml.predictions WHERE entity = '1' ORDER BY id DESC LIMIT 1), NULL, 'and is withdrawn');
 DROP TABLE judged;
 
+-- ---- triggers that wait until the commit ----
+
+CREATE TABLE waiting (id int, hour int, day int, busy bool);
+CREATE CONSTRAINT TRIGGER l AFTER INSERT ON waiting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wfml.log_trigger('m', 'id');
+CREATE CONSTRAINT TRIGGER a AFTER INSERT OR UPDATE ON waiting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wfml.outcome_trigger('m', 'id', 'busy');
+INSERT INTO waiting VALUES (700, 10, 1);
+UPDATE waiting SET busy = true;
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT is((SELECT array_agg(actual) FROM wfml.predictions WHERE entity = '700'), '{true}', 'deferred triggers join outcomes, too');
+DROP TABLE waiting;
+
+-- ---- what the log keeps of rows ----
+
+CREATE TABLE heavy (id int, note text, hour int, gone int, day int, other bytea);
+ALTER TABLE heavy DROP COLUMN gone;
+SELECT wfml.set_log_input('m', true), wfml.attach('m', 'heavy', 'id') \g /dev/null
+CREATE FUNCTION to_nothing(bytea) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not needed'; END $$;
+CREATE CAST (bytea AS json) WITH FUNCTION to_nothing(bytea);
+INSERT INTO heavy VALUES (701, repeat('x', 1000), 10, 3, '\x00');
+SELECT is((SELECT input FROM wfml.predictions WHERE entity = '701'), '{"day": 3, "hour": 10}', 'other columns are not even looked at');
+DROP CAST (bytea AS json);
+DROP TABLE heavy;
+SELECT wfml.set_log_input('m', false) \g /dev/null
+SET LOCAL wfml.prediction_retention = '36500 d';
+SELECT is(message('CALL wfml.prune_predictions()'), 'done', 'a retention of a century');
+SELECT isnt((SELECT count(*) FROM wfml.prediction), 0::bigint, 'keeps predictions');
+
 -- ---- partitions ----
 
 CREATE TABLE parted (id int, hour int, day int, busy bool, place text) PARTITION BY LIST (busy);
