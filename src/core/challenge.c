@@ -14,6 +14,7 @@
 
 /* Judges are drawn by another key than validation rows, and than the filter's bits. */
 #define JUDGE_SALT UINT64_C(0x6a75646765616c66)
+#define UNIT_SALT UINT64_C(0x6a7564676567726f)
 #define BOOTSTRAP_SEED 1
 #define CHECK_ROWS 65536
 /* Of one row; what a model says may be infinite. */
@@ -160,6 +161,31 @@ count_classes(Search *s)
 	wf_release(s->host, others);
 }
 
+/* Groups beyond as many as there are numbers share them. */
+static uint16_t
+unit_of_group(uint64_t group)
+{
+	return (uint16_t) (wf_rng(group, UNIT_SALT) % WF_PAIRED_UNITS);
+}
+
+static uint64_t
+count_units(const Search *s)
+{
+	uint8_t    *judges = wf_alloc_zero(s->host, WF_PAIRED_UNITS, 1);
+	uint64_t	n = 0;
+
+	for (uint64_t row = 0; row < s->n; row++)
+	{
+		if (s->out->mark[row] == JUDGE)
+			judges[unit_of_group(wf_frame_group(s->frame, row))] = 1;
+		look_at_host(s, row);
+	}
+	for (int i = 0; i < WF_PAIRED_UNITS; i++)
+		n += judges[i];
+	wf_release(s->host, judges);
+	return n;
+}
+
 /* ---- what the champion loses ---- */
 
 /* The champion's class of each class here; -1: it does not know that label. */
@@ -217,6 +243,8 @@ score_champion(Search *s)
 			wf_model_input_row(s->input, &scan, r, x);
 			wf_model_predict(s->champion, x, out);
 			judges->weight[place - 1] = wf_frame_weight(s->frame, row);
+			if (judges->unit)
+				judges->unit[place - 1] = unit_of_group(wf_frame_group(s->frame, row));
 			judges->champion[place - 1] = champion_loss(s, class, row, out);
 		}
 	wf_frame_scan_end(&scan);
@@ -226,7 +254,7 @@ score_champion(Search *s)
 }
 
 static void
-seat_judges(Search *s)
+seat_judges(Search *s, bool by_group)
 {
 	WfJudges   *judges = &s->out->judges;
 
@@ -236,6 +264,8 @@ seat_judges(Search *s)
 		look_at_host(s, row);
 	}
 	judges->weight = wf_alloc(s->host, judges->n, sizeof(double));
+	if (by_group)
+		judges->unit = wf_alloc(s->host, judges->n, sizeof(uint16_t));
 	judges->champion = wf_alloc(s->host, judges->n, sizeof(double));
 	judges->challenger = wf_alloc_zero(s->host, judges->n, sizeof(double));
 	judges->order = wf_alloc_zero(s->host, judges->n, sizeof(uint32_t));
@@ -248,6 +278,8 @@ static void
 search(Search *s, WfValidation validation)
 {
 	WfChallenge *out = s->out;
+	bool		by_group = validation == WF_VALIDATE_GROUP;
+	uint64_t	n_units;
 
 	out->mark = wf_alloc_zero(s->host, s->n, sizeof(uint32_t));
 	mark_fresh(s, validation);
@@ -264,9 +296,14 @@ search(Search *s, WfValidation validation)
 		out->state = WF_CHALLENGE_FEW_ROWS;
 	else if (s->schema->n_classes && out->n_rarer < WF_CHALLENGE_RARER)
 		out->state = WF_CHALLENGE_FEW_OF_CLASS;
+	else if (by_group && (n_units = count_units(s)) < WF_CHALLENGE_GROUPS)
+	{
+		out->state = WF_CHALLENGE_FEW_GROUPS;
+		out->n_rarer = n_units;
+	}
 	else
-		seat_judges(s);
-	/* one large group, or one time, of all fresh rows */
+		seat_judges(s, by_group);
+	/* rows without a time do not judge */
 	if (out->state == WF_CHALLENGE_JUDGED && out->judges.n < WF_CHALLENGE_ROWS / 4)
 		out->state = WF_CHALLENGE_FEW_ROWS;
 }
@@ -308,6 +345,7 @@ wf_challenge_judge(WfHost *host, const WfJudges *judges, WfJudgeScale scale, dou
 {
 	double	   *a = wf_alloc(host, judges->n, sizeof(double));
 	double	   *b = wf_alloc(host, judges->n, sizeof(double));
+	uint16_t   *unit = judges->unit ? wf_alloc(host, judges->n, sizeof(uint16_t)) : NULL;
 	double		mean = 0;
 
 	for (size_t i = 0; i < judges->n; i++)
@@ -319,8 +357,10 @@ wf_challenge_judge(WfHost *host, const WfJudges *judges, WfJudgeScale scale, dou
 
 		a[i] = fmin(weight * judges->champion[place], MOST_LOSS);
 		b[i] = fmin(weight * judges->challenger[place], MOST_LOSS);
+		if (unit)
+			unit[i] = judges->unit[place];
 	}
-	wf_paired_bootstrap(host, a, b, judges->n, BOOTSTRAP_SEED, WF_PAIRED_ROUNDS, scale == WF_JUDGE_ROOT, &out->paired);
+	wf_paired_bootstrap(host, a, b, unit, judges->n, BOOTSTRAP_SEED, WF_PAIRED_ROUNDS, scale == WF_JUDGE_ROOT, &out->paired);
 	out->bound = scale == WF_JUDGE_GAIN ? -out->paired.relative_lower95 : out->paired.relative_upper95;
 	/* the champion may be perfect (gain nothing), and then what is relative to it is not a number */
 	if (out->paired.a == 0)
@@ -329,6 +369,7 @@ wf_challenge_judge(WfHost *host, const WfJudges *judges, WfJudgeScale scale, dou
 		out->wins = out->bound <= tolerance;
 	wf_release(host, a);
 	wf_release(host, b);
+	wf_release(host, unit);
 }
 
 void
@@ -336,6 +377,7 @@ wf_challenge_free(WfHost *host, WfChallenge *challenge)
 {
 	wf_release(host, challenge->mark);
 	wf_release(host, challenge->judges.weight);
+	wf_release(host, challenge->judges.unit);
 	wf_release(host, challenge->judges.champion);
 	wf_release(host, challenge->judges.challenger);
 	wf_release(host, challenge->judges.order);

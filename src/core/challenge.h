@@ -9,7 +9,8 @@
  * validated; the latest half when validation goes by time).  The challenger is
  * trained on everything but these judges, both are scored on them, and it
  * wins unless the judges leave room for it to be worse by more than a
- * tolerance: the upper 95 % bound of a paired bootstrap of the loss decides.
+ * tolerance: the upper 95 % bound of a paired bootstrap of the loss decides (of
+ * whole groups, where groups are validated).
  * After that the published model is trained on all rows.
  *-------------------------------------------------------------------------
  */
@@ -26,6 +27,8 @@
 /* Cases of an event log have many events each. */
 #define WF_CHALLENGE_CASES 50
 #define WF_CHALLENGE_USERS 20
+/* Rows of a group are alike: when whole groups are validated, groups are what counts. */
+#define WF_CHALLENGE_GROUPS 20
 
 typedef enum WfChallengeState
 {
@@ -34,6 +37,7 @@ typedef enum WfChallengeState
 	WF_CHALLENGE_FEW_ROWS,
 	WF_CHALLENGE_FEW_OF_CLASS,
 	WF_CHALLENGE_FEW_USERS,		/* with fresh rows to find and a history to find them by */
+	WF_CHALLENGE_FEW_GROUPS,	/* that judge */
 	WF_CHALLENGE_NO_LOSS		/* nothing tells right from wrong: a task without a target */
 } WfChallengeState;
 
@@ -41,7 +45,7 @@ typedef struct WfChallenge
 {
 	WfChallengeState state;
 	uint64_t	n_fresh;
-	uint64_t	n_rarer;		/* fresh rows outside the largest class; users, of a recommender */
+	uint64_t	n_rarer;		/* fresh rows outside the largest class; users, of a recommender; groups, when too few */
 	uint32_t   *mark;			/* by row of the frame, for wf_frame_set_marks(); NULL unless judged */
 	WfJudges	judges;
 } WfChallenge;

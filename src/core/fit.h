@@ -24,6 +24,7 @@ typedef struct WfJudges
 {
 	size_t		n;
 	double	   *weight;			/* of the row */
+	uint16_t   *unit;			/* number of its group, below WF_PAIRED_UNITS; NULL: each row stands for itself */
 	double	   *champion;		/* loss of the model in use */
 	double	   *challenger;		/* filled by wf_fit(): loss of the model trained without these rows */
 	uint32_t   *order;			/* filled by wf_fit(): places in canonical order */

@@ -10,7 +10,6 @@
 #include "core/mathx.h"
 #include "core/rng.h"
 
-#define MAX_GROUPS 8192
 #define MIN_ROUNDS 20
 
 /* 0.975 quantile of the normal distribution */
@@ -45,7 +44,7 @@ typedef struct Group
 } Group;
 
 static Group *
-gather(WfHost *host, const double *loss_a, const double *loss_b, size_t n, size_t n_groups)
+gather(WfHost *host, const double *loss_a, const double *loss_b, const uint16_t *unit, size_t n, size_t n_groups)
 {
 	Group	   *group = wf_alloc_zero(host, n_groups, sizeof(Group));
 
@@ -53,10 +52,12 @@ gather(WfHost *host, const double *loss_a, const double *loss_b, size_t n, size_
 	{
 		size_t		m = n - start < n_groups ? n - start : n_groups;
 
-		for (size_t g = 0; g < m; g++)
+		for (size_t i = 0; i < m; i++)
 		{
-			group[g].a += loss_a[start + g];
-			group[g].b += loss_b[start + g];
+			size_t		g = unit ? unit[start + i] : i;
+
+			group[g].a += loss_a[start + i];
+			group[g].b += loss_b[start + i];
 			group[g].n += 1;
 		}
 		host->check(host);
@@ -158,10 +159,10 @@ two_sided_p(const double *difference, size_t n)
 }
 
 void
-wf_paired_bootstrap(WfHost *host, const double *loss_a, const double *loss_b, size_t n,
+wf_paired_bootstrap(WfHost *host, const double *loss_a, const double *loss_b, const uint16_t *unit, size_t n,
 					uint64_t seed, int rounds, bool root, WfPaired *out)
 {
-	size_t		n_groups = n < MAX_GROUPS ? n : MAX_GROUPS;
+	size_t		n_groups = n < WF_PAIRED_UNITS && unit == NULL ? n : WF_PAIRED_UNITS;
 	size_t		n_rounds = rounds < MIN_ROUNDS ? MIN_ROUNDS : (size_t) rounds;
 	Group	   *group;
 	Group		total = {0};
@@ -173,7 +174,7 @@ wf_paired_bootstrap(WfHost *host, const double *loss_a, const double *loss_b, si
 		*out = (WfPaired) {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 		return;
 	}
-	group = gather(host, loss_a, loss_b, n, n_groups);
+	group = gather(host, loss_a, loss_b, unit, n, n_groups);
 	difference = wf_alloc(host, n_rounds, sizeof(double));
 	relative = wf_alloc(host, n_rounds, sizeof(double));
 	for (size_t g = 0; g < n_groups; g++)

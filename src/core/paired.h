@@ -12,6 +12,8 @@
 #include "core/host.h"
 
 #define WF_PAIRED_ROUNDS 1000
+/* Units of rows that are drawn together are numbered below this. */
+#define WF_PAIRED_UNITS 8192
 
 /* Difference and relative difference are of b against a: positive means that b loses more. */
 typedef struct WfPaired
@@ -37,10 +39,13 @@ typedef struct WfPaired
  * drawn in that many groups, row i in group i mod 8192: rows that depend on
  * their neighbours should come in an order of no meaning.
  *
+ * unit: rows with the same number depend on each other and are drawn together
+ * (a cluster bootstrap); NULL: each row stands for itself.
+ *
  * The same losses in the same order, seed and rounds give the same bits.
  * Everything is NaN when n is 0.
  */
-void		wf_paired_bootstrap(WfHost *host, const double *loss_a, const double *loss_b, size_t n,
+void		wf_paired_bootstrap(WfHost *host, const double *loss_a, const double *loss_b, const uint16_t *unit, size_t n,
 								uint64_t seed, int rounds, bool root, WfPaired *out);
 
 /*

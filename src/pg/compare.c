@@ -211,7 +211,7 @@ compare_losses(const Contest *t, const char *metric, bool second, bool root)
 		WfPaired	p;
 
 		/* The reference beside itself: only for its mean. */
-		wf_paired_bootstrap(t->host, a, b, t->n, 0, m == 0 ? 1 : WF_PAIRED_ROUNDS, root, &p);
+		wf_paired_bootstrap(t->host, a, b, NULL, t->n, 0, m == 0 ? 1 : WF_PAIRED_ROUNDS, root, &p);
 		put(t, c, metric, p.b, m == 0 ? NULL : &p, false);
 	}
 }

@@ -266,6 +266,10 @@ deserves(WfmlRetraining *r)
 			result->reason = psprintf("%s users with fresh rows and a history, %d are needed to judge",
 									  grouped((int64) c->n_rarer), WF_CHALLENGE_USERS);
 			return false;
+		case WF_CHALLENGE_FEW_GROUPS:
+			result->reason = psprintf("%s groups of fresh rows to judge, %d are needed",
+									  grouped((int64) c->n_rarer), WF_CHALLENGE_GROUPS);
+			return false;
 		case WF_CHALLENGE_NO_LOSS:
 			break;
 	}

@@ -106,7 +106,7 @@ INSERT INTO thing SELECT * FROM rows_of(51, 600);
 -- ---- by time and by group ----
 
 SELECT count(*) FROM wfml.train('timed', 'linear', 'thing', 'n', '{"validation": "time", "time_column": "at"}', features => '{a,b}') \g /dev/null
-SELECT count(*) FROM wfml.train('grouped', 'linear', 'SELECT *, id % 40 AS g FROM thing', 'n', '{"validation": "group", "group_column": "g"}', features => '{a,b}') \g /dev/null
+SELECT count(*) FROM wfml.train('grouped', 'linear', 'SELECT *, id % 120 AS g FROM thing', 'n', '{"validation": "group", "group_column": "g"}', features => '{a,b}') \g /dev/null
 INSERT INTO thing SELECT * FROM rows_of(601, 1400);
 SELECT results_eq(format('SELECT activated, metric, fresh_rows > 780 FROM wfml.retrain(%L)', name), 'VALUES (true, ''rmse'', true)', name)
 FROM (VALUES ('timed'), ('grouped')) v (name);

@@ -192,7 +192,7 @@ WF_TEST(too_few_to_judge)
 
 /* Rows with a group of 10 or a time, the last ones fresh. */
 static void
-make_extra(Sample *s, WfHost *host, uint32_t n, bool group)
+make_extra(Sample *s, WfHost *host, uint32_t n, bool group, uint32_t rows_of_group)
 {
 	memset(s, 0, sizeof(*s));
 	s->schema = wf_schema_create(host);
@@ -203,7 +203,7 @@ make_extra(Sample *s, WfHost *host, uint32_t n, bool group)
 	for (uint32_t i = 0; i < n; i++)
 	{
 		WfCell		cell = {.number = (float) wf_rng_unit(wf_rng(5, i))};
-		WfRowExtra	extra = {.weight = 1, .target = cell.number, .group = wf_mix(i / 10), .time = i % 50 == 7 ? NAN : i};
+		WfRowExtra	extra = {.weight = 1, .target = cell.number, .group = wf_mix(i / rows_of_group), .time = i % 50 == 7 ? NAN : i};
 
 		wf_frame_append(s->frame, &cell, &extra);
 	}
@@ -225,11 +225,11 @@ WF_TEST(groups_stay_together_and_the_latest_rows_judge)
 		int			torn = 0;
 
 		test_host_begin(&th);
-		make_extra(&s, &th.host, 2000, group);
+		make_extra(&s, &th.host, 2000, group, 10);
 		sample_spec(&th.host, &s, "linear", "none");
 		fit(&th, &s, &r);
 		champion = wf_model_open(&th.host, r.artifact.data, r.artifact.length);
-		make_extra(&s, &th.host, 4000, group);
+		make_extra(&s, &th.host, 4000, group, 10);
 		wf_challenge_prepare(&th.host, champion, s.schema, s.frame, NULL,
 							 group ? WF_VALIDATE_GROUP : WF_VALIDATE_TIME, &c);
 		WF_CHECK_EQ(c.state, WF_CHALLENGE_JUDGED);
@@ -241,6 +241,38 @@ WF_TEST(groups_stay_together_and_the_latest_rows_judge)
 				/* but for rows that the filter takes for known */
 				torn += (c.mark[i] == 0) != (c.mark[i - 1] == 0);
 		WF_CHECK(torn < 40);
+		test_host_end(&th);
+	}
+}
+
+/* Rows of a group are alike, so 1,000 rows of few groups prove little. */
+WF_TEST(groups_are_what_counts)
+{
+	for (uint32_t rows = 10; rows <= 200; rows += 190)
+	{
+		TestHost	th;
+		Sample		s;
+		WfFitResult r;
+		WfChallenge c;
+		WfModel    *champion;
+		size_t		units = 0;
+
+		test_host_begin(&th);
+		make_extra(&s, &th.host, 2000, true, rows);
+		sample_spec(&th.host, &s, "linear", "none");
+		fit(&th, &s, &r);
+		champion = wf_model_open(&th.host, r.artifact.data, r.artifact.length);
+		make_extra(&s, &th.host, 4000, true, rows);
+		wf_challenge_prepare(&th.host, champion, s.schema, s.frame, NULL, WF_VALIDATE_GROUP, &c);
+		WF_CHECK_EQ(c.state, rows == 10 ? WF_CHALLENGE_JUDGED : WF_CHALLENGE_FEW_GROUPS);
+		if (c.state == WF_CHALLENGE_JUDGED)
+		{
+			for (size_t i = 1; i < c.judges.n; i++)
+				units += c.judges.unit[i] != c.judges.unit[i - 1];
+			WF_CHECK(units > 70 && units < 130);
+		}
+		else
+			WF_CHECK(c.n_rarer < WF_CHALLENGE_GROUPS && c.mark == NULL);
 		test_host_end(&th);
 	}
 }
@@ -393,7 +425,7 @@ WF_TEST(perfect_models_and_weights)
 	double		some[100];
 	double		weight[100];
 	uint32_t	order[100];
-	WfJudges	judges = {100, weight, zero, zero, order};
+	WfJudges	judges = {.n = 100, .weight = weight, .champion = zero, .challenger = zero, .order = order};
 	WfVerdict	verdict;
 
 	test_host_begin(&th);

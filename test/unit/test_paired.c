@@ -40,7 +40,7 @@ WF_TEST(bootstrap_of_means)
 
 	test_host_begin(&th);
 	make_losses(a, b);
-	wf_paired_bootstrap(&th.host, a, b, N, 1, 20000, false, &p);
+	wf_paired_bootstrap(&th.host, a, b, NULL, N, 1, 20000, false, &p);
 	WF_CHECK_NEAR(p.a, 0.33282732527387565, 1e-12);
 	WF_CHECK_NEAR(p.b, 0.3377932138044421, 1e-12);
 	WF_CHECK_NEAR(p.difference, 0.004965888530566444, 1e-12);
@@ -66,7 +66,7 @@ WF_TEST(bootstrap_of_roots)
 
 	test_host_begin(&th);
 	make_losses(a, b);
-	wf_paired_bootstrap(&th.host, a, b, N, 2, 20000, true, &p);
+	wf_paired_bootstrap(&th.host, a, b, NULL, N, 2, 20000, true, &p);
 	WF_CHECK_NEAR(p.a, 0.5769118869237101, 1e-12);
 	WF_CHECK_NEAR(p.b, 0.5811998054064041, 1e-12);
 	WF_CHECK_NEAR(p.lower, -0.019251308, tolerance);
@@ -98,16 +98,59 @@ WF_TEST(bootstrap_of_many_rows)
 		squares += (b[i] - a[i]) * (b[i] - a[i]);
 	}
 	error = sqrt((squares / (double) n - sum / (double) n * sum / (double) n) / (double) n);
-	wf_paired_bootstrap(&th.host, a, b, n, 3, WF_PAIRED_ROUNDS, false, &p);
+	wf_paired_bootstrap(&th.host, a, b, NULL, n, 3, WF_PAIRED_ROUNDS, false, &p);
 	WF_CHECK_NEAR(p.difference, sum / (double) n, 1e-12);
 	WF_CHECK_NEAR(p.lower95, sum / (double) n - 1.645 * error, 0.25 * error);
 	WF_CHECK_NEAR(p.upper95, sum / (double) n + 1.645 * error, 0.25 * error);
 	WF_CHECK(p.p_value < 0.01 && p.p_value > 0);
-	wf_paired_bootstrap(&th.host, a, b, n, 3, WF_PAIRED_ROUNDS, false, &again);
+	wf_paired_bootstrap(&th.host, a, b, NULL, n, 3, WF_PAIRED_ROUNDS, false, &again);
 	WF_CHECK(memcmp(&p, &again, sizeof(p)) == 0);
 	test_host_end(&th);
 	free(a);
 	free(b);
+}
+
+/* 60 units of 8 rows that are all alike: no more than 60 rows. */
+WF_TEST(rows_of_a_unit_are_drawn_together)
+{
+	TestHost	th;
+	int			missed[2] = {0};
+
+	test_host_begin(&th);
+	for (uint64_t s = 0; s < 400; s++)
+	{
+		double		a[480];
+		double		b[480];
+		uint16_t	unit[480];
+		WfPaired	p;
+
+		for (size_t i = 0; i < 480; i++)
+		{
+			uint64_t	group = i % 60;
+
+			unit[i] = (uint16_t) (group * 131);
+			a[i] = 1 + wf_rng_unit(wf_rng(s, group));
+			b[i] = a[i] + wf_rng_unit(wf_rng(s + 100000, group)) - 0.5;
+		}
+		for (int together = 0; together < 2; together++)
+		{
+			wf_paired_bootstrap(&th.host, a, b, together ? unit : NULL, 480, s, 200, false, &p);
+			missed[together] += p.upper95 < 0;
+		}
+		if (s == 0)
+		{
+			WfPaired	one;
+
+			wf_paired_bootstrap(&th.host, a, b, unit, 480, 1, 4000, false, &p);
+			wf_paired_bootstrap(&th.host, a, b, NULL, 60, 1, 4000, false, &one);
+			WF_CHECK_NEAR(p.difference, one.difference, 1e-12);
+			WF_CHECK_NEAR(p.upper95 - p.difference, one.upper95 - one.difference, 0.1 * (one.upper95 - one.difference));
+			WF_CHECK_NEAR(p.relative_upper95, one.relative_upper95, 0.1 * fabs(one.relative_upper95) + 0.003);
+		}
+	}
+	WF_CHECK(missed[0] > 80);
+	WF_CHECK(missed[1] < 40);
+	test_host_end(&th);
 }
 
 /* A bound of 95 % is passed by the truth in about 5 % of samples. */
@@ -128,7 +171,7 @@ WF_TEST(coverage)
 			a[i] = wf_rng_unit(wf_rng(s + 7, 2 * i));
 			b[i] = wf_rng_unit(wf_rng(s + 7, 2 * i + 1));
 		}
-		wf_paired_bootstrap(&th.host, a, b, 200, s, 200, false, &p);
+		wf_paired_bootstrap(&th.host, a, b, NULL, 200, s, 200, false, &p);
 		missed += p.upper95 < 0;
 	}
 	WF_CHECK(missed >= 30 && missed <= 72);
@@ -143,13 +186,13 @@ WF_TEST(bootstrap_edges)
 	WfPaired	p;
 
 	test_host_begin(&th);
-	wf_paired_bootstrap(&th.host, zero, one, 0, 1, 100, false, &p);
+	wf_paired_bootstrap(&th.host, zero, one, NULL, 0, 1, 100, false, &p);
 	WF_CHECK(isnan(p.difference) && isnan(p.p_value) && isnan(p.relative_upper95));
-	wf_paired_bootstrap(&th.host, zero, one, 1, 1, 100, false, &p);
+	wf_paired_bootstrap(&th.host, zero, one, NULL, 1, 1, 100, false, &p);
 	WF_CHECK_NEAR(p.difference, 1, 0);
 	WF_CHECK_NEAR(p.lower95, 1, 0);
 	WF_CHECK(isnan(p.relative) && isnan(p.relative_lower95));
-	wf_paired_bootstrap(&th.host, one, one, 3, 1, 100, true, &p);
+	wf_paired_bootstrap(&th.host, one, one, NULL, 3, 1, 100, true, &p);
 	WF_CHECK_NEAR(p.lower, 0, 0);
 	WF_CHECK_NEAR(p.upper, 0, 0);
 	WF_CHECK_NEAR(p.p_value, 1, 0);
@@ -197,7 +240,7 @@ WF_TEST(paired_cancel_and_memory)
 
 		test_host_begin(&th);
 		th.fail_alloc_at = at;
-		WF_EXPECT_FAIL(&th, WF_E_MEMORY, wf_paired_bootstrap(&th.host, a, b, N, 1, 100, false, &p));
+		WF_EXPECT_FAIL(&th, WF_E_MEMORY, wf_paired_bootstrap(&th.host, a, b, NULL, N, 1, 100, false, &p));
 		test_host_end(&th);
 	}
 	{
@@ -211,7 +254,7 @@ WF_TEST(paired_cancel_and_memory)
 
 			th.on_fail = &jb;
 			if (setjmp(jb) == 0)
-				wf_paired_bootstrap(&th.host, a, b, N, 1, 1000, false, &p);
+				wf_paired_bootstrap(&th.host, a, b, NULL, N, 1, 1000, false, &p);
 			WF_CHECK(th.failed);
 			WF_CHECK_EQ(th.n_checks, 50);
 		}
