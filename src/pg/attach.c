@@ -10,12 +10,16 @@
 
 #include "access/relation.h"
 #include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parser.h"
+#include "tcop/dest.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -407,6 +411,29 @@ append_arguments(StringInfo sql, const Attachment *a, WfmlTriggerKind kind)
 }
 
 /*
+ * Execute CREATE TRIGGER.  IS DISTINCT FROM in its condition means the
+ * built-in "=", which SQL cannot say; another search_path would say it, but
+ * event triggers of the database may need theirs.
+ */
+static void
+execute(const char *sql)
+{
+	RawStmt    *raw = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT));
+	CreateTrigStmt *create = castNode(CreateTrigStmt, raw->stmt);
+	PlannedStmt *statement = makeNode(PlannedStmt);
+
+	if (create->whenClause && IsA(create->whenClause, A_Expr))
+		castNode(A_Expr, create->whenClause)->name = list_make2(makeString("pg_catalog"), makeString("="));
+	statement->commandType = CMD_UTILITY;
+	statement->canSetTag = true;
+	statement->utilityStmt = (Node *) create;
+	statement->stmt_location = 0;
+	statement->stmt_len = (int) strlen(sql);
+	ProcessUtility(statement, sql, false, PROCESS_UTILITY_QUERY, NULL, NULL, None_Receiver, NULL);
+	CommandCounterIncrement();
+}
+
+/*
  * Names start with "wfml", so that most other BEFORE triggers come first, and
  * that of outcomes comes before that of the log: an outcome belongs to
  * predictions made before it.
@@ -416,7 +443,6 @@ create_trigger(const Attachment *a, WfmlTriggerKind kind, bool update)
 {
 	static const char *const names[] = {"predict", "log", "actual"};
 	StringInfoData sql;
-	int			rc;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE TRIGGER wfml_%s_" INT64_FORMAT "_%s %s %s", names[kind], a->number,
@@ -431,20 +457,12 @@ create_trigger(const Attachment *a, WfmlTriggerKind kind, bool update)
 	appendStringInfo(&sql, " EXECUTE FUNCTION wfml.%s(", wfml_trigger_function(kind));
 	append_arguments(&sql, a, kind);
 	appendStringInfoChar(&sql, ')');
-	rc = SPI_execute(sql.data, false, 0);
-	if (rc < 0)
-		elog(ERROR, "could not execute \"%s\": %s", sql.data, SPI_result_code_string(rc));
+	execute(sql.data);
 }
 
 static void
 create_triggers(const Attachment *a)
 {
-	int			nest = NewGUCNestLevel();
-
-	/* Operators in conditions mean the built-in ones. */
-	RestrictSearchPath();
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
 	for (int update = 0; update < 2; update++)
 	{
 		if (a->column[OUTPUT])
@@ -453,8 +471,6 @@ create_triggers(const Attachment *a)
 		if (a->column[OUTCOME])
 			create_trigger(a, WFML_TRIGGER_OUTCOME, update);
 	}
-	SPI_finish();
-	AtEOXact_GUC(false, nest);
 }
 
 /* ---- the row ---- */

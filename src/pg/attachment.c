@@ -58,6 +58,8 @@ model_problem(const Question *q, Oid table_owner)
 		return "the model does not exist";
 	if (!wfml_may_use(q->model, model_owner, table_owner))
 		return psprintf("the table's owner \"%s\" may not use the model", GetUserNameFromId(table_owner, true));
+	if (!q->has_version && q->has_rule && !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(model_owner)))
+		return "the role that owns the model and its fallback does not exist any more";
 	if (!q->has_version)
 		return q->has_rule ? "the model has no active version; its fallback answers" : "the model has no active version";
 	return NULL;

@@ -102,6 +102,25 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SELECT is((SELECT array_agg(actual) FROM wfml.predictions WHERE entity = '700'), '{true}', 'deferred triggers join outcomes, too');
 DROP TABLE waiting;
 
+-- ---- event triggers ----
+
+CREATE TABLE audited (tag text);
+CREATE FUNCTION audit() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audited VALUES (tg_tag); END';
+CREATE TABLE watched (id int, hour int, day int, note varchar);
+CREATE FUNCTION never(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, PROCEDURE = never);
+CREATE EVENT TRIGGER audit ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION audit();
+SELECT is(message($$SELECT wfml.attach('m', 'watched', 'id', NULL, NULL, 'note')$$), 'done', 'event triggers find their tables');
+SELECT is((SELECT count(*) FROM audited), 4::bigint, 'and see what is made');
+DROP EVENT TRIGGER audit;
+INSERT INTO watched VALUES (702, 10, 3);
+UPDATE watched SET note = 'a';
+UPDATE watched SET note = 'b';
+SELECT is((SELECT actual FROM wfml.predictions WHERE entity = '702'), 'b', 'conditions of triggers mean the built-in operator');
+SELECT is((SELECT count(*) FROM pg_depend WHERE refclassid = 'pg_operator'::regclass AND refobjid = 'public.=(varchar, varchar)'::regoperator AND classid = 'pg_trigger'::regclass), 0::bigint, 'not that of a schema');
+DROP TABLE watched;
+DROP OPERATOR = (varchar, varchar);
+
 -- ---- what the log keeps of rows ----
 
 CREATE TABLE heavy (id int, note text, hour int, gone int, day int, other bytea);
