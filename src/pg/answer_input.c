@@ -6,10 +6,13 @@
 #include "pg/compat.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
+#include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 #include "pg/answer_input.h"
@@ -66,7 +69,30 @@ select_columns(const WfModel *model, Jsonb *object)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* The row with the model's columns only: others may be large, and are nobody's business. */
+/*
+ * A field of the selected row.  Types that users made come as text: their
+ * casts to json would run somebody's code as the caller.
+ */
+static void
+select_field(TupleDesc selected, int at, TupleDesc desc, int from, Datum *value, bool isnull)
+{
+	Oid			type = TupleDescAttr(desc, from)->atttypid;
+	Oid			output;
+	bool		is_varlena;
+
+	if (getBaseType(type) < FirstNormalObjectId)
+	{
+		TupleDescCopyEntry(selected, (AttrNumber) (at + 1), desc, (AttrNumber) (from + 1));
+		return;
+	}
+	TupleDescInitEntry(selected, (AttrNumber) (at + 1), NameStr(TupleDescAttr(desc, from)->attname), TEXTOID, -1, 0);
+	if (isnull)
+		return;
+	getTypeOutputInfo(type, &output, &is_varlena);
+	*value = CStringGetTextDatum(OidOutputFunctionCall(output, *value));
+}
+
+/* The row with the model's columns only: others may be large, and are nobody's business.  model NULL: all of it. */
 static Datum
 select_fields(const WfModel *model, HeapTupleHeader row)
 {
@@ -82,16 +108,16 @@ select_fields(const WfModel *model, HeapTupleHeader row)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
-		if (!attribute->attisdropped && is_column(model, NameStr(attribute->attname), strlen(NameStr(attribute->attname))))
+		if (!attribute->attisdropped && (model == NULL || is_column(model, NameStr(attribute->attname), strlen(NameStr(attribute->attname)))))
 			kept[n++] = (AttrNumber) i;
 	}
 	heap_deform_tuple(&tuple, desc, values, nulls);
 	selected = CreateTemplateTupleDesc(n);
 	for (int i = 0; i < n; i++)
 	{
-		TupleDescCopyEntry(selected, (AttrNumber) (i + 1), desc, (AttrNumber) (kept[i] + 1));
 		values[i] = values[kept[i]];
 		nulls[i] = nulls[kept[i]];
+		select_field(selected, i, desc, kept[i], &values[i], nulls[i]);
 	}
 	ReleaseTupleDesc(desc);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(selected), values, nulls));
@@ -105,9 +131,8 @@ make(void *arg)
 	switch (i->kind)
 	{
 		case WFML_INPUT_RECORD:
-			if (i->cached)
-				i->input = select_fields(i->cached->model, DatumGetHeapTupleHeader(i->input));
-			i->json = parse(DirectFunctionCall1(row_to_json, i->input));
+			i->json = parse(DirectFunctionCall1(row_to_json, select_fields(i->cached ? i->cached->model : NULL,
+																		   DatumGetHeapTupleHeader(i->input))));
 			break;
 		case WFML_INPUT_JSONB:
 			i->json = DatumGetJsonbP(i->input);

@@ -131,6 +131,16 @@ CREATE CAST (bytea AS json) WITH FUNCTION to_nothing(bytea);
 INSERT INTO heavy VALUES (701, repeat('x', 1000), 10, 3, '\x00');
 SELECT is((SELECT input FROM wfml.predictions WHERE entity = '701'), '{"day": 3, "hour": 10}', 'other columns are not even looked at');
 DROP CAST (bytea AS json);
+-- Neither are casts that the types' owner made.
+CREATE TYPE mood AS ENUM ('calm', 'hurried');
+CREATE FUNCTION to_nothing(mood) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN to_json('trojan of ' || current_user); END $$;
+CREATE CAST (mood AS json) WITH FUNCTION to_nothing(mood);
+SELECT wfml.train('moody', 'gradient_boosting', $$SELECT hour, (ARRAY['calm', 'hurried'])[1 + hour % 2]::mood AS mood, busy FROM history$$, 'busy', '{"validation": "none", "rounds": 5}') IS NOT NULL \g /dev/null
+SELECT wfml.set_log_input('moody', true), wfml.set_fallback('moodless', 'hour') \g /dev/null
+SELECT wfml.set_log_input('moodless', true) \g /dev/null
+SELECT wfml.log_predict(m, r, '703') FROM (SELECT 1 AS hour, 'calm'::mood AS mood) r, unnest('{moody,moodless}'::text[]) m \g /dev/null
+SELECT is((SELECT array_agg(DISTINCT input) FROM wfml.predictions WHERE entity = '703'), ARRAY['{"hour": 1, "mood": "calm"}'::jsonb], 'enums are their labels');
+DROP CAST (mood AS json);
 DROP TABLE heavy;
 SELECT wfml.set_log_input('m', false) \g /dev/null
 SET LOCAL wfml.prediction_retention = '36500 d';
