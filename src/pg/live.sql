@@ -110,7 +110,7 @@ COMMENT ON FUNCTION wfml.version_asked(text) IS 'version in name@version; NULL f
 CREATE VIEW wfml.live_score WITH (security_barrier) AS
 	SELECT u.name AS model, m.version, h.metric, s.value, s.lower, s.upper, s.outcomes, h.training,
 		-- The training score is an estimate too, from this many rows.
-		CASE WHEN h.split = 'cv' THEN m.training_rows
+		CASE WHEN h.split IN ('cv', 'oob') THEN m.training_rows
 			WHEN h.split = 'fresh' THEN (m.metrics #>> '{0,rows}')::double precision
 			ELSE m.training_rows * coalesce(wfml.outcome_number(m.params ->> 'test_fraction'), 0.2) END AS training_rows
 	FROM wfml.usable_model u

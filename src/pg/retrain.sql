@@ -22,4 +22,4 @@ CREATE FUNCTION wfml.retrain(model text, force boolean DEFAULT false, tolerance 
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
 	AS 'MODULE_PATHNAME', 'wfml_retrain';
 COMMENT ON FUNCTION wfml.retrain(text, boolean, double precision) IS
-	'repeat the training of a model''s active version as the model''s owner. The new version is activated unless rows that the active one was not trained on leave room for it to be worse by more than tolerance (0.01: 1 % of the loss), or if force. Call it as SELECT * FROM wfml.retrain(…)';
+	'repeat the training of a model''s active version as the model''s owner. The new version is activated when rows that the active one was not trained on, 200 at least, leave no room for it to be worse by more than tolerance (0.01: 1 % of the loss), or if force; else it is stored. They are half of those rows, which the new one is judged by before it is trained on all. Call it as SELECT * FROM wfml.retrain(…)';

@@ -167,6 +167,8 @@ SELECT is(pg_temp.status('m'), 'degraded: worse', 'further outside is');
 UPDATE wfml.ml_model SET metrics = jsonb_set(metrics, '{0}', metrics -> 0 || '{"split": "fresh", "rows": 100}') WHERE name = 'm';
 SELECT is((SELECT training_rows FROM wfml.live_score WHERE model = 'm'), 100::float8, 'a score of a retraining is of the rows that judged');
 SELECT is(pg_temp.status('m'), 'healthy', 'and proves less when they were few');
+UPDATE wfml.ml_model SET metrics = jsonb_set(metrics, '{0,split}', '"oob"') WHERE name = 'm';
+SELECT is(training_rows, (SELECT v.training_rows FROM wfml.ml_model v WHERE v.name = 'm')::float8, 'one out of the bag is of all rows') FROM wfml.live_score WHERE model = 'm';
 ROLLBACK TO before;
 UPDATE wfml.ml_model SET created_at = now() - interval '31 days' WHERE name = 'm';
 SELECT is(pg_temp.status('m'), 'stale: older', 'past 30 days without a policy');
