@@ -24,6 +24,8 @@
 #include "commands/sequence.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -48,7 +50,7 @@ typedef enum Column
 
 /* More than this many, or any unusual index: the executor's way. */
 #define MAX_INDEXES 16
-/* Columns that somebody added stay NULL. */
+/* With those that somebody added. */
 #define MAX_COLUMNS 64
 
 typedef struct LogRow
@@ -301,6 +303,28 @@ fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
 		set(row, COL_INPUT, PointerGetDatum(entry->input));
 }
 
+/* Columns that somebody added get their defaults, as the executor would have it. */
+static void
+fill_added(LogRow *row, Relation table)
+{
+	TupleDesc	desc = RelationGetDescr(table);
+
+	for (int i = N_COLUMNS; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		Node	   *value = attribute->attisdropped || attribute->attgenerated ? NULL : build_column_default(table, i + 1);
+
+		if (value)
+			row->values[i] = ExecEvalExpr(ExecInitExpr(expression_planner((Expr *) value), NULL),
+										  CreateStandaloneExprContext(), &row->nulls[i]);
+		if (row->nulls[i] && attribute->attnotnull && !attribute->attisdropped)
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("column \"%s\" that was added to wfml.prediction must not be null", NameStr(attribute->attname)),
+					 errhint("Give it a default.")));
+	}
+}
+
 /* ---- inserting ---- */
 
 /*
@@ -437,6 +461,7 @@ write_row(const WfmlLogEntry *entry)
 	table = table_open(t->table, RowExclusiveLock);
 	if (RelationGetDescr(table)->natts < N_COLUMNS || RelationGetDescr(table)->natts > MAX_COLUMNS)
 		elog(ERROR, "wfml.prediction has %d columns", RelationGetDescr(table)->natts);
+	fill_added(&row, table);
 	insert_row(table, &row);
 	table_close(table, NoLock);
 	MemoryContextSwitchTo(caller);

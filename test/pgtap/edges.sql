@@ -102,6 +102,17 @@ SET CONSTRAINTS ALL IMMEDIATE;
 SELECT is((SELECT array_agg(actual) FROM wfml.predictions WHERE entity = '700'), '{true}', 'deferred triggers join outcomes, too');
 DROP TABLE waiting;
 
+-- ---- columns that somebody added to the log ----
+
+ALTER TABLE wfml.prediction ADD COLUMN tenant text NOT NULL DEFAULT lower('NOBODY'), ADD COLUMN gone int DEFAULT 1, ADD COLUMN later int;
+ALTER TABLE wfml.prediction DROP COLUMN gone;
+SELECT wfml.log_predict('m', '{"hour": 1, "day": 1}', '704') \g /dev/null
+SELECT is((SELECT tenant || coalesce(later, 0) FROM wfml.prediction WHERE entity = '704'), 'nobody0', 'they get their defaults');
+ALTER TABLE wfml.prediction ALTER tenant DROP DEFAULT;
+SELECT is(message($$SELECT wfml.log_predict('m', '{"hour": 1, "day": 1}', '705')$$), '23502 column "tenant" that was added to wfml.prediction must not be null',
+    'or must not be missing');
+ALTER TABLE wfml.prediction DROP COLUMN tenant, DROP COLUMN later;
+
 -- ---- event triggers ----
 
 CREATE TABLE audited (tag text);
