@@ -423,6 +423,11 @@ fill_detail(Evaluation *e, Datum value)
 	};
 	if (!e->fallback->number)
 	{
+		/* It is written to the caller's row and to the log. */
+		if (VARSIZE_ANY_EXHDR(DatumGetPointer(value)) > WFML_RULE_LENGTH)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("the label has %zu bytes, more than %d", VARSIZE_ANY_EXHDR(DatumGetPointer(value)), WFML_RULE_LENGTH)));
 		e->detail->label = value;
 		return;
 	}

@@ -20,7 +20,7 @@
 /* What the rule calls the whole input, for wfml.predict(…, input). */
 #define WFML_RULE_INPUT "input"
 
-/* Bytes: it is read and analyzed for every statement that needs it. */
+/* Bytes of a rule, which is read and analyzed for every statement that needs it, and of a label that it gives. */
 #define WFML_RULE_LENGTH 8192
 
 /*

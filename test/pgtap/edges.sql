@@ -181,6 +181,15 @@ CREATE TRIGGER z BEFORE INSERT ON ruled FOR EACH ROW WHEN (NEW.id % 1000 = 0) EX
 INSERT INTO ruled SELECT i, i % 24 FROM generate_series(1, 3000) i;
 SELECT cmp_ok((SELECT bytes FROM used WHERE id = 3000) - (SELECT bytes FROM used WHERE id = 1000), '<', 2000000::numeric, 'memory does not grow with the rows');
 
+SELECT wfml.set_fallback('long', 'repeat(''x'', size::int)') \g /dev/null
+SELECT is((SELECT length(label) FROM wfml.log_predict('long', '{"size": 8192}'::jsonb)), 8192, 'a long label');
+CREATE TABLE longs (id int, size numeric, label text);
+ALTER TABLE longs ALTER size TYPE int;
+SELECT wfml.attach('long', 'longs', 'id', 'label') \g /dev/null
+INSERT INTO longs VALUES (70600, 100000000);
+SELECT is((SELECT label FROM longs), NULL, 'a huge one is no answer');
+SELECT matches((SELECT error FROM wfml.predictions WHERE entity = '70600'), 'the label has 100000000 bytes', 'and does not fill the log');
+
 -- ---- traps ----
 
 -- A constant of a composite type runs its domains' checks when it is read.
