@@ -29,6 +29,10 @@
 /* Longest HINT that a failed job's message takes over, and longest message, in bytes. */
 #define MAX_HINT 150
 #define MAX_MESSAGE 1000
+/* How long locks of others are waited for. */
+#define LOCK_WAIT "5s"
+#define LOCK_TRIES 50
+#define LOCK_PAUSE_US 100000L
 
 /* ---- steps ---- */
 
@@ -142,6 +146,21 @@ wfml_drop_advisory_locks(void)
 	LockReleaseSession(USER_LOCKMETHOD);
 }
 
+int
+wfml_waiting_begin(void)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+wfml_waiting_end(int level)
+{
+	AtEOXact_GUC(false, level);
+}
+
 /* ---- rows ---- */
 
 int64
@@ -178,6 +197,23 @@ static const char end_query[] =
 " finished_at = clock_timestamp(), version = $3, message = $4, result = $5"
 " WHERE id = $1 AND status = 'running' RETURNING cancel_requested";
 
+/* Not by lock_timeout, which is a kind of cancel. */
+static void
+lock_row(int64 id)
+{
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(id)};
+
+	for (int i = 0; wfml_execute("SELECT FROM wfml.job_run WHERE id = $1 FOR UPDATE SKIP LOCKED", 1, types, values, NULL) == 0; i++)
+	{
+		if (i >= LOCK_TRIES)
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("the row of job " INT64_FORMAT " is locked by another session", id)));
+		pg_usleep(LOCK_PAUSE_US);
+	}
+}
+
 bool
 wfml_job_end(int64 id, const char *status, int32 version, const char *message, Jsonb *result)
 {
@@ -199,6 +235,8 @@ wfml_job_end(int64 id, const char *status, int32 version, const char *message, J
 	if (badly)
 		HOLD_CANCEL_INTERRUPTS();
 	wfml_write_begin(&writer, "wfml.run_retraining()");
+	if (badly)
+		lock_row(id);
 	if (wfml_execute(end_query, 5, types, values, nulls) > 0)
 	{
 		bool		isnull;
@@ -235,6 +273,20 @@ wfml_job_end_by_error(int64 id, const ErrorData *error, bool time_is_over, doubl
 	}
 	message[pg_mbcliplen(message, strlen(message), MAX_MESSAGE)] = '\0';
 	return wfml_job_end(id, status, 0, message, NULL);
+}
+
+bool
+wfml_job_fail_step(void (*work) (void *arg), void *arg)
+{
+	ErrorData  *error = wfml_step(work, arg);
+
+	if (error && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	if (error)
+		ereport(WARNING,
+				(errmsg("the end of a job could not be noted: somebody holds its row locked"),
+				 errdetail("It counts as failed when this session is over.")));
+	return error == NULL;
 }
 
 void

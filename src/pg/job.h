@@ -55,6 +55,14 @@ extern bool wfml_is_cancel(const ErrorData *error);
 extern bool wfml_holds_advisory_locks(void);
 extern void wfml_drop_advisory_locks(void);
 
+/*
+ * Others can hold rows locked as long as they like (by cancel_job() or an
+ * outcome in a transaction that stays open): from here until wfml_waiting_end()
+ * waiting for a lock fails after a few seconds (55P03).  An ERROR ends it, too.
+ */
+extern int	wfml_waiting_begin(void);
+extern void wfml_waiting_end(int level);
+
 /* A job's row. */
 typedef struct WfmlJob
 {
@@ -78,12 +86,18 @@ extern int64 wfml_job_start(const char *kind, const char *model, int64 model_num
  * The end of a running job: status "done", "kept", "failed" or "cancelled".
  * version 0, message NULL, result NULL: none.  True: it was cancel_job() that
  * asked for its end.  In state "failed" or "cancelled" cancels wait until it
- * is written.
+ * is written, though not if somebody holds the row locked too long (55P03).
  */
 extern bool wfml_job_end(int64 id, const char *status, int32 version, const char *message, Jsonb *result);
 
 /* The end that an error means; true as above. */
 extern bool wfml_job_end_by_error(int64 id, const ErrorData *error, bool time_is_over, double max_seconds);
+
+/*
+ * wfml_step() for work that calls it.  False, with a WARNING: the row stays
+ * locked, as by a cancel_job() that is not committed.  Other errors are raised.
+ */
+extern bool wfml_job_fail_step(void (*work) (void *arg), void *arg);
 
 /* Running jobs whose process is gone have failed. */
 extern void wfml_jobs_reap(void);

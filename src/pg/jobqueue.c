@@ -254,7 +254,8 @@ wfml_job_run(int64 id, WfmlCommit commit)
 	failure.error = wfml_step(run_step, &job);
 	if (failure.error)
 	{
-		or_raise(wfml_step(fail_step, &failure));
+		if (!wfml_job_fail_step(fail_step, &failure))
+			failure.requested = true;
 		wfml_commit_step(commit);
 		/* Somebody stopped us, not just this job. */
 		if (wfml_is_cancel(failure.error) && !failure.requested)

@@ -164,7 +164,8 @@ timed_step(Run *run, void (*work) (void *arg), bool snapshot, double seconds)
 static void
 record_failure(Run *run)
 {
-	or_raise(wfml_step(fail_step, run));
+	if (!wfml_job_fail_step(fail_step, run))
+		run->requested = true;
 	wfml_commit_step(run->commit);
 	if (wfml_is_cancel(run->error) && !run->over && !run->requested)
 		ReThrowError(run->error);

@@ -99,12 +99,14 @@ forget_step(void *arg)
 	Oid			types[] = {INT8OID};
 	Datum		values[] = {Int64GetDatum(v->id)};
 	WfmlWriter	writer;
+	int			level = wfml_waiting_begin();
 
 	wfml_write_begin(&writer, "wfml.run_retraining()");
 	v->n = wfml_execute("UPDATE wfml.prediction SET model_id = NULL WHERE id = ANY"
 						" (ARRAY(SELECT id FROM wfml.prediction WHERE model_id = $1 LIMIT " BATCH "))",
 						1, types, values, NULL);
 	wfml_write_end(&writer);
+	wfml_waiting_end(level);
 }
 
 /* Under the registry row's lock it must still be one that may go. */
@@ -117,12 +119,14 @@ drop_step(void *arg)
 	Oid			name_type[] = {TEXTOID};
 	Datum		name[] = {CStringGetTextDatum(v->model)};
 	WfmlWriter	writer;
+	int			level = wfml_waiting_begin();
 
 	wfml_write_begin(&writer, "wfml.run_retraining()");
 	if (wfml_execute("SELECT FROM wfml.registry WHERE name = $1 FOR UPDATE SKIP LOCKED", 1, name_type, name, NULL) == 1 &&
 		wfml_execute(candidates_query, 2, types, values, NULL) == 1)
 		v->dropped = wfml_execute("DELETE FROM wfml.ml_model WHERE id = $2 AND $1 IS NOT NULL", 2, types, values, NULL) == 1;
 	wfml_write_end(&writer);
+	wfml_waiting_end(level);
 }
 
 /* Cancel stops everything; what else goes wrong with one version leaves it where it is. */
@@ -186,7 +190,7 @@ delete_jobs(Oid user, TimestampTz before)
 
 	wfml_write_begin(&writer, "wfml.run_retraining()");
 	n = wfml_execute("DELETE FROM wfml.job_run WHERE id = ANY (ARRAY(SELECT id FROM wfml.job_run"
-					 " WHERE finished_at < $2 AND pg_has_role($1, role::oid, 'USAGE') LIMIT " BATCH "))",
+					 " WHERE finished_at < $2 AND pg_has_role($1, role::oid, 'USAGE') LIMIT " BATCH " FOR UPDATE SKIP LOCKED))",
 					 2, types, values, NULL);
 	wfml_write_end(&writer);
 	return n;
@@ -204,8 +208,10 @@ static void
 delete_step(void *arg)
 {
 	Batch	   *b = arg;
+	int			level = wfml_waiting_begin();
 
 	b->n = b->deletion(b->user, b->before);
+	wfml_waiting_end(level);
 }
 
 static int64

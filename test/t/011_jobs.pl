@@ -224,6 +224,18 @@ wait_for(q{SELECT count(*) = 1 FROM wfml.jobs WHERE model = 'c2' AND status = 'k
 is(sql(q{SELECT status FROM wfml.jobs WHERE model = 'c1'}), 'cancelled', 'which its row tells');
 sql(q{DELETE FROM wfml.job_run});
 $session->query_until(qr/begun/, "\\echo begun\nCALL wfml.run_retraining();\n");
+wait_for(q{SELECT count(*) = 1 FROM wfml.jobs WHERE model = 'c1' AND status = 'running'}, 'once more');
+my $holder = $node->background_psql('postgres');
+$holder->query_safe(q{BEGIN; SELECT wfml.cancel_job(id) FROM wfml.jobs WHERE model = 'c1'});
+wait_for(q{SELECT count(*) = 1 FROM wfml.jobs WHERE model = 'c2' AND status = 'kept'}, 'who cancels and does not commit holds nobody up');
+$holder->query_safe('ROLLBACK; DELETE FROM wfml.job_run; BEGIN;'
+	  . q{INSERT INTO wfml.job_run (kind, role, status, finished_at) VALUES ('prune', 'postgres', 'done', now() - interval '100 days'); COMMIT;}
+	  . 'BEGIN; SELECT wfml.cancel_job(id) FROM wfml.job_run');
+sql(q{SET statement_timeout = '10 s'; BEGIN; UPDATE wfml.retrain_policy SET max_age = NULL, max_drift = 1; CALL wfml.run_retraining(); ROLLBACK});
+pass('nor who holds the row of an old job');
+$holder->query_safe('ROLLBACK; DELETE FROM wfml.job_run');
+$holder->quit;
+$session->query_until(qr/begun/, "\\echo begun\nCALL wfml.run_retraining();\n");
 wait_for(q{SELECT count(*) = 1 FROM wfml.jobs WHERE model = 'c1' AND status = 'running'}, 'it runs again');
 is(sql(q{SET statement_timeout = '2 s'; SELECT wfml.set_comment('c1', 'changed meanwhile'); SELECT wfml.set_retrain_policy('c1'); SELECT comment FROM wfml.models WHERE name = 'c1'}),
 	"\n\nchanged meanwhile", 'and locks nothing of the registry while it reads');
