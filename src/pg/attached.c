@@ -178,9 +178,31 @@ renamed_arguments(HeapTuple tuple, TupleDesc desc, const char *old_name, const c
 }
 
 /*
+ * Keep other changes of the tables' triggers away, but no rows.  All tables
+ * before the first change, so that who alters several of them meets no trigger
+ * that is changed already.
+ */
+static void
+lock_relations(Relation triggers, const Oid functions[WFML_N_TRIGGER_KINDS], const char *model)
+{
+	List	   *relations = NIL;
+	ScanKeyData key;
+	SysScanDesc scan = begin_scan(triggers, InvalidOid, &key);
+	HeapTuple	tuple;
+	ListCell   *lc;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (kind_of(tuple, RelationGetDescr(triggers), functions, model) >= 0)
+			relations = list_append_unique_oid(relations, ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid);
+	systable_endscan(scan);
+	list_sort(relations, list_oid_cmp);
+	foreach(lc, relations)
+		LockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock);
+}
+
+/*
  * The name stands in the triggers' arguments, which no command changes, and
- * making them again would need the rights of the tables' owners.  The lock
- * keeps other changes of the table's triggers away, but no rows.
+ * making them again would need the rights of the tables' owners.
  */
 void
 wfml_attached_rename(const char *old_name, const char *new_name)
@@ -193,6 +215,7 @@ wfml_attached_rename(const char *old_name, const char *new_name)
 
 	find_functions(functions);
 	triggers = table_open(TriggerRelationId, RowExclusiveLock);
+	lock_relations(triggers, functions, old_name);
 	scan = begin_scan(triggers, InvalidOid, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
