@@ -10,7 +10,7 @@ CREATE FUNCTION wfml.log_trigger() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_log_trigger';
 COMMENT ON FUNCTION wfml.log_trigger() IS
-	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, log_trigger(''model'', ''key column''): log the prediction for the row in wfml.predictions; the key becomes its entity';
+	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, log_trigger(''model'', ''key column''): log the prediction for the row in wfml.predictions; the key becomes its entity, as text (dates in ISO form, times with a zone in UTC)';
 
 CREATE FUNCTION wfml.outcome_trigger() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
