@@ -243,8 +243,10 @@ deserves(WfmlRetraining *r)
 {
 	WfmlRetrainResult *result = &r->result;
 	const WfChallenge *c = &r->challenge;
+	/* whatever is known of its rows */
+	WfChallengeState state = r->training.spec.task == WF_ANOMALY ? WF_CHALLENGE_NO_LOSS : c->state;
 
-	switch (c->state)
+	switch (state)
 	{
 		case WF_CHALLENGE_JUDGED:
 			return judge(r);

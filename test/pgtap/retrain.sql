@@ -167,6 +167,11 @@ SELECT is((SELECT features FROM wfml.ml_model WHERE name = 'said' AND version = 
 -- a key that is gone
 ALTER TABLE answer RENAME COLUMN id TO number;
 SELECT is((SELECT reason FROM wfml.retrain('said')), 'the column "id" that told rows apart is gone');
+CREATE TABLE measure AS SELECT i AS id, sin(i) AS a, cos(i * 3) AS b FROM generate_series(1, 300) i;
+ALTER TABLE measure ADD PRIMARY KEY (id);
+SELECT count(*) FROM wfml.train('odd', 'isolation_forest', 'measure') \g /dev/null
+ALTER TABLE measure DROP COLUMN id;
+SELECT results_eq($$SELECT activated, fresh_rows FROM wfml.retrain('odd')$$, 'VALUES (true, NULL::bigint)', 'nor does it matter where nothing is judged');
 ALTER TABLE answer RENAME COLUMN number TO id;
 ALTER TABLE answer ALTER COLUMN x TYPE text;
 SELECT matches(error_of($$SELECT wfml.retrain('said')$$), '^22000 column "x" has changed its type');
