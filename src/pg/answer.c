@@ -379,6 +379,7 @@ wfml_answer_log(WfmlAnswerer *answerer, const WfmlAnswer *answer, const char *so
 		.detail = answer->answered ? &answer->detail : NULL,
 		.source = !by_model ? "fallback" : strcmp(answer->detail.source, "function") == 0 ? source : NULL,
 		.made_by = GetUserId(),
+		.made_for = answerer->moment.user,
 		.entity = entity,
 		.latency_us = answer->latency_us,
 		.error = answer->error,

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -37,6 +38,8 @@ typedef struct State
 	WfmlAsText	key;
 	WfmlAsText	outcome;
 	int64		number;			/* of the model */
+	Oid			joins_as;		/* the owner of the table */
+	bool		joins_all;		/* who owns the model, too */
 	Oid			tables_owner;
 	/* wfml.prediction, and where its columns are */
 	Oid			table;
@@ -47,6 +50,7 @@ typedef struct State
 	AttrNumber	version;
 	AttrNumber	made_at;
 	AttrNumber	actual;
+	AttrNumber	made_for;
 	bool		useless;		/* it was said why */
 } State;
 
@@ -79,6 +83,23 @@ find_table(State *state)
 	state->version = get_attnum(state->table, "version");
 	state->made_at = get_attnum(state->table, "made_at");
 	state->actual = get_attnum(state->table, "actual");
+	state->made_for = get_attnum(state->table, "made_for");
+}
+
+/*
+ * May this table say what came of the prediction?  Who may merely use a model
+ * shall not write into what others predicted with it.
+ */
+static bool
+joins(const State *state, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Oid			role;
+
+	if (state->joins_all)
+		return true;
+	role = DatumGetObjectId(heap_getattr(tuple, state->made_for, desc, &isnull));
+	return !isnull && has_privs_of_role(state->joins_as, role);
 }
 
 /* Keep it when it is the latest of its version so far; the list is short. */
@@ -135,7 +156,8 @@ find_latest(const State *state, Datum entity)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	scan = systable_beginscan(table, state->index, OidIsValid(state->index), GetActiveSnapshot(), 2, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		latest = consider(latest, state, tuple, RelationGetDescr(table));
+		if (joins(state, tuple, RelationGetDescr(table)))
+			latest = consider(latest, state, tuple, RelationGetDescr(table));
 	systable_endscan(scan);
 	PopActiveSnapshot();
 	table_close(table, AccessShareLock);
@@ -248,6 +270,8 @@ find_problem(const TriggerData *trigger, State *state)
 		return psprintf("model \"%s\" does not exist", state->model);
 	if (!wfml_may_use(state->model, owner, user))
 		return psprintf("permission denied for model \"%s\"", state->model);
+	state->joins_as = user;
+	state->joins_all = wfml_is_owner(owner, user);
 	return NULL;
 }
 

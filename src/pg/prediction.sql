@@ -24,7 +24,8 @@ CREATE TABLE wfml.prediction (
 	actual text,
 	actual_at timestamptz,
 	error text,
-	input jsonb
+	input jsonb,
+	made_for regrole
 ) WITH (fillfactor = 85);
 ALTER SEQUENCE wfml.prediction_id_seq OWNED BY wfml.prediction.id;
 -- No index holds actual: an outcome is then a HOT update.
@@ -38,6 +39,7 @@ COMMENT ON COLUMN wfml.prediction.model_id IS 'version that answered; NULL when 
 COMMENT ON COLUMN wfml.prediction.model IS 'name of the model; rename_model() keeps it up to date';
 COMMENT ON COLUMN wfml.prediction.user_id IS 'setting wfml.user_id when it was made';
 COMMENT ON COLUMN wfml.prediction.shadow IS 'made beside the answer, by the other version of a split in shadow mode';
+COMMENT ON COLUMN wfml.prediction.made_for IS 'role by whose right the model was used: who called log_predict(), or the owner of the scored table; outcomes join from tables of that role and of the model''s owner';
 COMMENT ON COLUMN wfml.prediction.error IS 'why the model itself did not answer';
 
 REVOKE ALL ON wfml.prediction FROM PUBLIC;

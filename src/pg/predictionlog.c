@@ -44,7 +44,7 @@ typedef enum Column
 {
 	COL_ID, COL_MODEL_NUMBER, COL_MODEL_ID, COL_MODEL, COL_VERSION, COL_MADE_AT, COL_MADE_BY,
 	COL_USER_ID, COL_ENTITY, COL_VALUE, COL_LOWER, COL_UPPER, COL_LABEL, COL_CONFIDENCE, COL_SOURCE,
-	COL_SHADOW, COL_LATENCY_US, COL_ACTUAL, COL_ACTUAL_AT, COL_ERROR, COL_INPUT,
+	COL_SHADOW, COL_LATENCY_US, COL_ACTUAL, COL_ACTUAL_AT, COL_ERROR, COL_INPUT, COL_MADE_FOR,
 	N_COLUMNS
 } Column;
 
@@ -289,6 +289,7 @@ fill_row(LogRow *row, const WfmlLogEntry *entry, Oid sequence)
 	set(row, COL_MODEL, CStringGetTextDatum(now ? now->name : entry->model));
 	set(row, COL_MADE_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	set(row, COL_MADE_BY, ObjectIdGetDatum(entry->made_by));
+	set(row, COL_MADE_FOR, ObjectIdGetDatum(entry->made_for));
 	if (wfml_user_id && wfml_user_id[0] != '\0')
 		set(row, COL_USER_ID, indexable(CStringGetTextDatum(wfml_user_id), "wfml.user_id"));
 	if (entry->entity)

@@ -27,6 +27,7 @@ typedef struct WfmlLogEntry
 	const WfmlDetail *detail;	/* NULL: nothing answered */
 	const char *source;			/* when detail is NULL, or to say "trigger" */
 	Oid			made_by;
+	Oid			made_for;		/* by whose right the model was used */
 	Datum		entity;			/* text; 0: none */
 	bool		shadow;
 	int32		latency_us;		/* negative: not measured */

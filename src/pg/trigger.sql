@@ -16,4 +16,4 @@ CREATE FUNCTION wfml.outcome_trigger() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_outcome_trigger';
 COMMENT ON FUNCTION wfml.outcome_trigger() IS
-	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, outcome_trigger(''model'', ''key column'', ''outcome column''): when the outcome becomes known or changes, write it to the latest logged prediction of each version for that key. Its name must come before log_trigger()''s';
+	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, outcome_trigger(''model'', ''key column'', ''outcome column''): when the outcome becomes known or changes, write it to the latest logged prediction of each version for that key, as far as it was made with the right of the table''s owner; if he owns the model, to anybody''s. Its name must come before log_trigger()''s';

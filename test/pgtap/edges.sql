@@ -211,5 +211,28 @@ SET LOCAL app.secret = 'of the session';
 SELECT is(message($$SELECT wfml.set_fallback('trap', 'current_setting(''app.secret'')')$$), '0A000 function current_setting cannot be used in a fallback because it reaches beyond the input',
     'settings of who asks are no business of the owner');
 
+-- ---- whose tables bring outcomes ----
+
+CREATE ROLE wfml_other;
+GRANT ALL ON SCHEMA edges TO wfml_other;
+SELECT wfml.end_split('m'), wfml.grant_model('m', 'wfml_other'), wfml.grant_model('m', 'wfml_owner') \g /dev/null
+SET LOCAL ROLE wfml_owner;
+SELECT wfml.log_predict('m', '{"hour": 1, "day": 1}', 'k1') \g /dev/null
+RESET ROLE;
+SELECT wfml.log_predict('m', '{"hour": 1, "day": 1}', 'k2') \g /dev/null
+SET LOCAL ROLE wfml_other;
+SELECT wfml.log_predict('m', '{"hour": 1, "day": 1}', 'k3') \g /dev/null
+CREATE TABLE edges.claims (k text, busy bool);
+CREATE TRIGGER o AFTER INSERT ON edges.claims FOR EACH ROW EXECUTE FUNCTION wfml.outcome_trigger('m', 'k', 'busy');
+INSERT INTO edges.claims SELECT 'k' || i, true FROM generate_series(1, 3) i;
+RESET ROLE;
+SELECT is((SELECT array_agg(entity || ' ' || coalesce(actual, '-') ORDER BY entity) FROM wfml.predictions WHERE entity ~ '^k[1-3]$'), '{"k1 -","k2 -","k3 true"}',
+    'who may use a model brings outcomes to what he predicted himself');
+CREATE TABLE edges.known (k text, busy bool);
+CREATE TRIGGER o AFTER INSERT ON edges.known FOR EACH ROW EXECUTE FUNCTION wfml.outcome_trigger('m', 'k', 'busy');
+INSERT INTO edges.known SELECT 'k' || i, false FROM generate_series(1, 3) i;
+SELECT is((SELECT array_agg(entity || ' ' || coalesce(actual, '-') ORDER BY entity) FROM wfml.predictions WHERE entity ~ '^k[1-3]$'), '{"k1 false","k2 false","k3 false"}',
+    'the model''s owner to all');
+
 SELECT * FROM finish();
 ROLLBACK;
