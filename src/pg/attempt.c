@@ -27,7 +27,7 @@ wfml_error_passes(int sqlerrcode)
 }
 
 ErrorData *
-wfml_attempt(void (*work) (void *arg), void *arg)
+wfml_catch(void (*work) (void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -50,6 +50,14 @@ wfml_attempt(void (*work) (void *arg), void *arg)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	return error;
+}
+
+ErrorData *
+wfml_attempt(void (*work) (void *arg), void *arg)
+{
+	ErrorData  *error = wfml_catch(work, arg);
+
 	/* Only now: left open, the subtransaction would be taken for a block that the user must end. */
 	if (error && wfml_error_passes(error->sqlerrcode))
 		ReThrowError(error);

@@ -19,6 +19,7 @@
 #include "pg/due.h"
 #include "pg/job.h"
 #include "pg/owner.h"
+#include "pg/settings.h"
 #include "pg/source.h"
 #include "pg/tables.h"
 #include "pg/timelimit.h"
@@ -122,7 +123,7 @@ read_candidate(int row)
 	due->timezone = text_at(row, 6);
 	due->source = text_at(row, 7);
 	due->target = text_at(row, 8);
-	due->max_seconds = number_at(row, 9);
+	due->max_seconds = Min(number_at(row, 9), wfml_max_retraining_time);
 	due->min_score_drop = number_at(row, 10);
 	due->min_new_rows = bigint_at(row, 11);
 	due->known_rows = bigint_at(row, 12);

@@ -19,10 +19,10 @@
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pg/attempt.h"
 #include "pg/job.h"
 #include "pg/tables.h"
 
@@ -71,37 +71,31 @@ wfml_commit_step(WfmlCommit commit)
 	}
 }
 
-static ErrorData *
-step(void (*work) (void *arg), void *arg, bool snapshot)
+typedef struct Work
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	uint32		holdoff = QueryCancelHoldoffCount;
-	ErrorData  *volatile error = NULL;
+	void		(*work) (void *arg);
+	void	   *arg;
+} Work;
 
-	/* Cancels are held between steps, not in them; an error forgets the count. */
+static void
+with_snapshot(void *arg)
+{
+	const Work *w = arg;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	w->work(w->arg);
+	PopActiveSnapshot();
+}
+
+/* Cancels are held between steps, not in them; an error forgets the count. */
+ErrorData *
+wfml_step_bare(void (*work) (void *arg), void *arg)
+{
+	uint32		holdoff = QueryCancelHoldoffCount;
+	ErrorData  *error;
+
 	QueryCancelHoldoffCount = 0;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		if (snapshot)
-			PushActiveSnapshot(GetTransactionSnapshot());
-		work(arg);
-		if (snapshot)
-			PopActiveSnapshot();
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	error = wfml_catch(work, arg);
 	QueryCancelHoldoffCount = holdoff;
 	return error;
 }
@@ -109,13 +103,9 @@ step(void (*work) (void *arg), void *arg, bool snapshot)
 ErrorData *
 wfml_step(void (*work) (void *arg), void *arg)
 {
-	return step(work, arg, true);
-}
+	Work		w = {work, arg};
 
-ErrorData *
-wfml_step_bare(void (*work) (void *arg), void *arg)
-{
-	return step(work, arg, false);
+	return wfml_step_bare(with_snapshot, &w);
 }
 
 /* ---- what stored code may try ---- */

@@ -26,9 +26,9 @@
 #include "storage/lwlock.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "pg/attempt.h"
 #include "pg/pghost.h"
 #include "pg/pgteam.h"
 #include "pg/settings.h"
@@ -224,37 +224,22 @@ fit_alone(WfHost *host, const WfSpec *spec, const void *input, WfFitResult *resu
 	wf_algorithm_get(spec->algorithm)->fit(&team, spec, input, result);
 }
 
+static void
+try_segment(void *bytes)
+{
+	dsm_detach(dsm_create(*(size_t *) bytes, 0));
+}
+
 /*
  * Is there that much shared memory?  /dev/shm is 64 MB in many containers; the
- * ERROR of a failed dsm_create is caught in a subtransaction here, before
- * parallel mode forbids one.
+ * ERROR of a failed dsm_create is caught here, before parallel mode forbids
+ * subtransactions.
  */
 static bool
 shared_memory_suffices(size_t bytes)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	ErrorData  *error = wfml_catch(try_segment, &bytes);
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		dsm_segment *seg = dsm_create(bytes, 0);
-
-		dsm_detach(seg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	/* Only now: an open subtransaction would be taken for a block that the user must end. */
 	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		ReThrowError(error);
 	return error == NULL;

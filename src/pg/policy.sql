@@ -21,7 +21,7 @@ CREATE FUNCTION wfml.set_retrain_policy(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_set_retrain_policy';
 COMMENT ON FUNCTION wfml.set_retrain_policy(text, interval, double precision, double precision, bigint, double precision) IS
-	'when CALL wfml.run_retraining() trains a model of yours again: when its active version is older than max_age, its live score is worse than its training score, on 50 outcomes or more, by more than min_score_drop (0 or more, in the metric''s units), the drift of its logged inputs (PSI; see wfml.drift()) is above max_drift (0.25 is much), or the source has min_new_rows more rows than it was trained on (which are counted by running the source); NULL: not for that. Reading and training are each stopped after max_seconds. Replaces the policy before';
+	'when CALL wfml.run_retraining() trains a model of yours again: when its active version is older than max_age, its live score is worse than its training score, on 50 outcomes or more, by more than min_score_drop (0 or more, in the metric''s units), the drift of its logged inputs (PSI; see wfml.drift()) is above max_drift (0.25 is much), or the source has min_new_rows more rows than it was trained on (which are counted by running the source); NULL: not for that. Reading and training are each stopped after max_seconds, or wfml.max_retraining_time if that is less. Replaces the policy before';
 
 CREATE FUNCTION wfml.drop_retrain_policy(model text) RETURNS boolean
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE

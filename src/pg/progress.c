@@ -11,7 +11,6 @@
  */
 #include "pg/compat.h"
 
-#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -20,10 +19,10 @@
 #include "storage/shmem.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "pg/attempt.h"
 #include "pg/progress.h"
 
 #define PROGRESS_SLOTS 24
@@ -48,56 +47,39 @@ static ProgressSlot *mine = NULL;
 static const char *const phase_name[] = {"reading rows", "preparing", "validating", "training", "writing"};
 
 /* The segment, made by whoever comes first; an ERROR when there is no room for it. */
-static ProgressSlot *
-open_segment(void)
+static void
+open_segment(void *unused)
 {
 	bool		found;
-	ProgressSlot *all;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	all = ShmemInitStruct(PROGRESS_SEGMENT, PROGRESS_SLOTS * sizeof(ProgressSlot), &found);
+	slots = ShmemInitStruct(PROGRESS_SEGMENT, PROGRESS_SLOTS * sizeof(ProgressSlot), &found);
 	if (!found)
 	{
-		memset(all, 0, PROGRESS_SLOTS * sizeof(ProgressSlot));
+		memset(slots, 0, PROGRESS_SLOTS * sizeof(ProgressSlot));
 		for (int i = 0; i < PROGRESS_SLOTS; i++)
 		{
-			pg_atomic_init_u64(&all[i].done, 0);
-			pg_atomic_init_u64(&all[i].total, 0);
+			pg_atomic_init_u64(&slots[i].done, 0);
+			pg_atomic_init_u64(&slots[i].total, 0);
 		}
 	}
 	LWLockRelease(AddinShmemInitLock);
-	return all;
 }
 
 /*
  * Find the slots once a session.  Where other add-ins have used up the slack
- * in shared memory, training goes on unseen; hence the subtransaction.
+ * in shared memory, training goes on unseen.
  */
 static bool
 attach_slots(void)
 {
 	static bool tried = false;
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 
-	if (slots || tried)
-		return slots != NULL;
-	tried = true;
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
+	if (!tried)
 	{
-		slots = open_segment();
-		ReleaseCurrentSubTransaction();
+		tried = true;
+		(void) wfml_catch(open_segment, NULL);
 	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 	return slots != NULL;
 }
 

@@ -20,6 +20,7 @@ int			wfml_prediction_cache_entries = 10000;
 int			wfml_prediction_cache_ttl = 300;
 double		wfml_log_sample_rate = 1.0;
 int			wfml_rate_limit = 0;
+int			wfml_max_retraining_time = 4 * 3600;
 int			wfml_prediction_retention = 90 * 24 * 60;
 char	   *wfml_user_id = NULL;
 int			wfml_on_error = WFML_ON_ERROR_FALLBACK;
@@ -109,6 +110,11 @@ define_logging(void)
 							"Over it log_predict() is an error, and triggers answer without logging. 0 turns it off.",
 							&wfml_rate_limit, 0, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("wfml.max_retraining_time",
+							"Most that run_retraining() grants a model for reading, and again for training.",
+							"A policy's max_seconds holds when it is less: policies are their owners', the night is everybody's.",
+							&wfml_max_retraining_time, 4 * 3600, 1, INT_MAX / 1000,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("wfml.prediction_retention",
 							"How long run_retraining() keeps logged predictions.",
 							"0 keeps them for ever.",

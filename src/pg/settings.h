@@ -15,6 +15,7 @@ extern int	wfml_prediction_cache_entries;	/* answers */
 extern int	wfml_prediction_cache_ttl;	/* seconds; 0: off */
 extern double wfml_log_sample_rate; /* share of predictions that are logged */
 extern int	wfml_rate_limit;	/* logged predictions per role and minute; 0: off */
+extern int	wfml_max_retraining_time;	/* seconds */
 extern int	wfml_prediction_retention;	/* minutes; 0: for ever */
 extern char *wfml_user_id;		/* empty: none */
 
