@@ -1488,7 +1488,8 @@ CREATE TABLE wfml.prediction (
 	actual text,
 	actual_at timestamptz,
 	error text,
-	input jsonb
+	input jsonb,
+	made_for regrole
 ) WITH (fillfactor = 85);
 ALTER SEQUENCE wfml.prediction_id_seq OWNED BY wfml.prediction.id;
 -- No index holds actual: an outcome is then a HOT update.
@@ -1502,6 +1503,7 @@ COMMENT ON COLUMN wfml.prediction.model_id IS 'version that answered; NULL when 
 COMMENT ON COLUMN wfml.prediction.model IS 'name of the model; rename_model() keeps it up to date';
 COMMENT ON COLUMN wfml.prediction.user_id IS 'setting wfml.user_id when it was made';
 COMMENT ON COLUMN wfml.prediction.shadow IS 'made beside the answer, by the other version of a split in shadow mode';
+COMMENT ON COLUMN wfml.prediction.made_for IS 'role by whose right the model was used: who called log_predict(), or the owner of the scored table; outcomes join from tables of that role and of the model''s owner';
 COMMENT ON COLUMN wfml.prediction.error IS 'why the model itself did not answer';
 
 REVOKE ALL ON wfml.prediction FROM PUBLIC;
@@ -1747,7 +1749,7 @@ CREATE FUNCTION wfml.set_retrain_policy(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_set_retrain_policy';
 COMMENT ON FUNCTION wfml.set_retrain_policy(text, interval, double precision, double precision, bigint, double precision) IS
-	'when CALL wfml.run_retraining() trains a model of yours again: when its active version is older than max_age, its live score is worse than its training score by more than min_score_drop (above 0, in the metric''s units), the drift of its logged inputs (PSI; see wfml.drift()) is above max_drift (0.25 is much), or the source has min_new_rows more rows than it was trained on (which are counted by running the source); NULL: not for that. Reading and training are each stopped after max_seconds. Replaces the policy before';
+	'when CALL wfml.run_retraining() trains a model of yours again: when its active version is older than max_age, its live score is worse than its training score, on 50 outcomes or more, by more than min_score_drop (0 or more, in the metric''s units), the drift of its logged inputs (PSI; see wfml.drift()) is above max_drift (0.25 is much), or the source has min_new_rows more rows than it was trained on (which are counted by running the source); NULL: not for that. Reading and training are each stopped after max_seconds, or wfml.max_retraining_time if that is less. Replaces the policy before';
 
 CREATE FUNCTION wfml.drop_retrain_policy(model text) RETURNS boolean
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
@@ -1843,13 +1845,13 @@ CREATE FUNCTION wfml.log_trigger() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_log_trigger';
 COMMENT ON FUNCTION wfml.log_trigger() IS
-	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, log_trigger(''model'', ''key column''): log the prediction for the row in wfml.predictions; the key becomes its entity';
+	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, log_trigger(''model'', ''key column''): log the prediction for the row in wfml.predictions; the key becomes its entity, as text (dates in ISO form, times with a zone in UTC)';
 
 CREATE FUNCTION wfml.outcome_trigger() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_outcome_trigger';
 COMMENT ON FUNCTION wfml.outcome_trigger() IS
-	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, outcome_trigger(''model'', ''key column'', ''outcome column''): when the outcome becomes known or changes, write it to the latest logged prediction of each version for that key. Its name must come before log_trigger()''s';
+	'trigger AFTER INSERT or UPDATE, FOR EACH ROW, outcome_trigger(''model'', ''key column'', ''outcome column''): when the outcome becomes known or changes, write it to the latest logged prediction of each version for that key, as far as it was made with the right of the table''s owner; if he owns the model, to anybody''s. Its name must come before log_trigger()''s';
 
 -- src/pg/predict_cached.sql
 
@@ -2006,7 +2008,8 @@ COMMENT ON FUNCTION wfml.version_asked(text) IS 'version in name@version; NULL f
 CREATE VIEW wfml.live_score WITH (security_barrier) AS
 	SELECT u.name AS model, m.version, h.metric, s.value, s.lower, s.upper, s.outcomes, h.training,
 		-- The training score is an estimate too, from this many rows.
-		CASE WHEN h.split = 'cv' THEN m.training_rows
+		CASE WHEN h.split IN ('cv', 'oob') THEN m.training_rows
+			WHEN h.split = 'fresh' THEN (m.metrics #>> '{0,rows}')::double precision
 			ELSE m.training_rows * coalesce(wfml.outcome_number(m.params ->> 'test_fraction'), 0.2) END AS training_rows
 	FROM wfml.usable_model u
 	JOIN wfml.ml_model m ON m.id = u.active_id
@@ -2326,6 +2329,7 @@ CREATE VIEW wfml.health_query WITH (security_barrier) AS
 			WHEN g.drifts THEN 'its input changed: wfml.retrain() once there are enough outcomes of such rows'
 			WHEN g.old THEN 'older than ' || pg_catalog.justify_hours(g.max_age) || ': wfml.retrain()'
 			WHEN g.predictions > 0 AND g.outcomes = 0 AND NOT g.has_outcome THEN 'nothing brings it outcomes: wfml.attach() with outcome_column does'
+			WHEN g.predictions > 0 AND g.outcomes = 0 AND g.metric IN ('accuracy', 'r2') THEN 'no outcomes yet: how good its answers are is not known'
 			END AS advice
 	FROM judged g;
 COMMENT ON VIEW wfml.health_query IS 'what wfml.health shows';
@@ -2477,7 +2481,7 @@ CREATE PROCEDURE wfml.run_retraining()
 	LANGUAGE C
 	AS 'MODULE_PATHNAME', 'wfml_run_retraining';
 COMMENT ON PROCEDURE wfml.run_retraining() IS
-	'for the models whose owner''s rights you have: run queued jobs, retrain what wfml.retrain_due() says (each as its owner, committed by itself unless called in a transaction block; a second run at the same time passes over it), measure drift where a policy has max_drift and the model logs its input, drop versions past keep_versions of models with a policy, and prune logged predictions older than wfml.prediction_retention and jobs older than 90 days. What it did and what failed stands in wfml.jobs';
+	'for the models whose owner''s rights you have: retrain what wfml.retrain_due() says (each as its owner, committed by itself unless called in a transaction block; a second run at the same time passes over it), measure drift where a policy has max_drift and the model logs its input, drop versions past keep_versions of models with a policy, prune logged predictions older than wfml.prediction_retention and jobs older than 90 days, and run queued jobs. What it did and what failed stands in wfml.jobs';
 
 -- src/pg/schedule.sql
 
@@ -2540,6 +2544,10 @@ DECLARE
 	cron record;
 	job bigint;
 BEGIN
+	IF schedule IS NULL THEN
+		RAISE EXCEPTION 'argument "schedule" must not be null' USING ERRCODE = '22004',
+			HINT = 'wfml.unschedule_retraining() ends a schedule.';
+	END IF;
 	SELECT * INTO cron FROM wfml.cron_function('schedule', 'text, text, text');
 	IF cron.schema IS NULL THEN
 		PERFORM wfml.no_cron(schedule);
@@ -2606,7 +2614,7 @@ CREATE FUNCTION wfml.retrain(model text, force boolean DEFAULT false, tolerance 
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000
 	AS 'MODULE_PATHNAME', 'wfml_retrain';
 COMMENT ON FUNCTION wfml.retrain(text, boolean, double precision) IS
-	'repeat the training of a model''s active version as the model''s owner. The new version is activated unless rows that the active one was not trained on leave room for it to be worse by more than tolerance (0.01: 1 % of the loss), or if force. Call it as SELECT * FROM wfml.retrain(…)';
+	'repeat the training of a model''s active version as the model''s owner. The new version is activated when rows that the active one was not trained on, 200 at least, leave no room for it to be worse by more than tolerance (0.01: 1 % of the loss), or if force; else it is stored. They are half of those rows, which the new one is judged by before it is trained on all. Call it as SELECT * FROM wfml.retrain(…)';
 
 -- src/pg/compare.sql
 
@@ -2641,7 +2649,7 @@ DECLARE
 	version_asked CONSTANT integer := wfml.version_asked($1);
 	origin CONSTANT timestamp := '2000-01-03';	-- a Monday
 BEGIN
-	IF bucket IS NULL OR NOT isfinite(since) OR bucket < interval '1 minute' THEN
+	IF bucket IS NULL OR isfinite(since) IS NOT TRUE OR bucket < interval '1 minute' THEN
 		RAISE EXCEPTION 'bucket must be at least a minute and since a time'
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
@@ -2659,7 +2667,7 @@ BEGIN
 				WHEN min(a.task) = 'classification' THEN avg(a.correct::integer)::double precision END AS live,
 			avg(a.confidence) AS mean_confidence,
 			(count(*) FILTER (WHERE a.source = 'fallback'))::double precision / count(*) AS fallback_rate,
-			percentile_cont(0.95) WITHIN GROUP (ORDER BY a.latency_us) / 1000 AS p95_ms
+			round((percentile_cont(0.95) WITHIN GROUP (ORDER BY a.latency_us) / 1000)::numeric, 3)::double precision AS p95_ms
 		FROM wfml.answers a
 		WHERE a.model = name_asked AND a.made_at >= since AND (version_asked IS NULL OR a.version = version_asked)
 		GROUP BY 1, 2
@@ -2721,7 +2729,9 @@ CREATE VIEW wfml.experiments WITH (security_barrier) AS
 		pg_catalog.round(d.lower::numeric, 4) AS lower, pg_catalog.round(d.upper::numeric, 4) AS upper,
 		pg_catalog.round(d.p_value::numeric, 4) AS p_value,
 		j.leader,
-		CASE WHEN s.metric IS NULL THEN 'anomaly scores have no outcome to be measured by'
+		CASE WHEN s.id_a IS NULL OR s.id_b IS NULL THEN pg_catalog.format('version %s was dropped: there is nothing to compare with',
+				CASE WHEN s.id_a IS NULL THEN s.version_a ELSE s.version_b END)
+			WHEN s.metric IS NULL THEN 'anomaly scores have no outcome to be measured by'
 			WHEN j.enough IS NOT TRUE THEN 'too few outcomes: at least 50 entities each'
 			WHEN j.leader = s.version_b THEN 'b leads'
 			WHEN j.leader = s.version_a THEN 'a leads'
