@@ -148,6 +148,9 @@ closest_models(const char *wanted, Oid user, Suggestion *best, bool *any)
 	return n;
 }
 
+/* Longer than any name, and still no burden for the log. */
+#define SHOWN_BYTES 200
+
 void
 wfml_unknown_model(const char *reference, Oid user)
 {
@@ -155,13 +158,15 @@ wfml_unknown_model(const char *reference, Oid user)
 	StringInfoData names;
 	bool		any;
 	int			n = closest_models(reference, user, best, &any);
+	int			length = (int) strlen(reference);
+	int			shown = pg_mbcliplen(reference, length, SHOWN_BYTES);
 
 	initStringInfo(&names);
 	for (int i = 0; i < n; i++)
 		appendStringInfo(&names, "%s\"%s\"", i == 0 ? "" : i == n - 1 ? " or " : ", ", best[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_WFML_UNKNOWN_MODEL),
-			 errmsg("model \"%s\" does not exist", reference),
+			 errmsg("model \"%.*s%s\" does not exist", shown, reference, shown < length ? "..." : ""),
 			 n > 0 ? errhint("Perhaps you meant %s.", names.data) :
 			 any ? errhint("The view wfml.models lists the models that you may use.") :
 			 errhint("There is no model that you may use yet; wfml.train() makes one.")));

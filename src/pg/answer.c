@@ -314,7 +314,7 @@ failed(Question *q, ErrorData *failure)
 	answer_by_rule(q);
 }
 
-/* The other version beside; that it fails is nobody's concern here. */
+/* The other version beside; that it fails is counted, and no concern of who asked. */
 static void
 answer_shadow(Question *q)
 {
@@ -323,7 +323,10 @@ answer_shadow(Question *q)
 
 	INSTR_TIME_SET_CURRENT(start);
 	if (wfml_attempt(ask_shadow, q) != NULL)
+	{
+		wfml_count(failed_id(q), WFML_COUNT_ERRORS, 1);
 		return;
+	}
 	answer->shadow_latency_us = microseconds_since(start);
 	answer->has_shadow = true;
 	wfml_detail_fill(q->side->site->cached, q->side->resolved.version, "function", &answer->shadow);

@@ -16,7 +16,7 @@
 typedef enum WfmlCounter
 {
 	WFML_COUNT_PREDICTIONS,		/* rows, by any function */
-	WFML_COUNT_ERRORS,			/* logged predictions that the model could not answer */
+	WFML_COUNT_ERRORS,			/* logged predictions that the model, or a shadow, could not answer */
 	WFML_COUNT_FALLBACKS,		/* answered by a rule */
 	WFML_COUNT_LOGGED,
 	WFML_COUNT_NOT_LOGGED,		/* sampled away, over the rate limit, read-only */
