@@ -42,9 +42,9 @@ SELECT wfml.set_retrain_policy('m', max_age => '3 days', min_score_drop => 0.1);
 SELECT wfml.split_traffic('m', 1, 2, 0.5);
 SELECT wfml.set_log_input('n', true);
 SELECT wfml.set_comment('m', 'what a job''s class will be');
-INSERT INTO arrivals SELECT row_number() OVER (), j.protocol, j.compounds, j.input_fields, j.iterations, j.num_pending, j.hour, j.day FROM (SELECT * FROM jobs LIMIT 100) j;
+INSERT INTO arrivals SELECT row_number() OVER (), j.protocol, j.compounds, j.input_fields, j.iterations, j.num_pending, j.hour, j.day FROM (SELECT * FROM jobs LIMIT 300) j;
 INSERT INTO parts SELECT 10 * row_number() OVER (), j.* FROM (SELECT * FROM jobs LIMIT 50) j;
-UPDATE arrivals SET class = 'F' WHERE id <= 40;
+UPDATE arrivals SET class = 'F' WHERE id <= 200;
 SELECT count(*) FROM (SELECT * FROM jobs LIMIT 5) j, LATERAL wfml.log_predict('n', j, 'by call') p;
 SELECT * FROM wfml.evaluate('m', 'jobs');
 SELECT wfml.version_id('n') AS id \gset
@@ -58,7 +58,7 @@ is($node->safe_psql('postgres', q{
 SELECT string_agg(c.oid::regclass::text, ' ') FROM pg_class c
 WHERE relnamespace = 'wfml'::regnamespace AND relkind = 'r' AND relreplident = 'd'
 	AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)}), '', 'every table has an identity');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM wfml.predictions WHERE actual = 'F'}), '40', 'outcomes were joined');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM wfml.predictions WHERE actual = 'F'}), '200', 'outcomes were joined');
 $node->safe_psql('postgres', q{
 SET client_min_messages = error;
 SELECT * FROM wfml.train('gone', 'random_forest', 'jobs', 'class', '{"trees": 3}');
@@ -80,11 +80,11 @@ is($node->safe_psql('postgres', q{SELECT count(*), count(model_id) FROM wfml.pre
 # (the outcomes of m are far from what it was trained on)
 $node->safe_psql('postgres', q{CALL wfml.run_retraining()});
 is($node->safe_psql('postgres', q{SELECT max(version) FROM wfml.versions WHERE name = 'm'}), '3', 'retraining works under it');
-$node->safe_psql('postgres', q{CALL wfml.prune_predictions('1 h')}) if $node->safe_psql('postgres', q{SELECT count(*) FROM pg_proc WHERE proname = 'prune_predictions'}) ne '0';
-is($node->safe_psql('postgres', 'SELECT count(*) FROM wfml.prediction'), '160', 'nothing young is pruned');
+$node->safe_psql('postgres', q{CALL wfml.prune_predictions('1 h')});
+is($node->safe_psql('postgres', 'SELECT count(*) FROM wfml.prediction'), '360', 'nothing young is pruned');
 $node->safe_psql('postgres', q{UPDATE wfml.prediction SET made_at = made_at - interval '100 days' WHERE entity = 'by call'});
 $node->safe_psql('postgres', q{CALL wfml.run_retraining()});
-is($node->safe_psql('postgres', 'SELECT count(*) FROM wfml.prediction'), '150', 'old ones are');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM wfml.prediction'), '350', 'old ones are');
 
 # ---- into another cluster ----
 
