@@ -494,6 +494,27 @@ check_free(const Attachment *a, const Oid *types, const Datum *values)
 						TextDatumGetCString(wfml_result(0, 1, &isnull)))));
 }
 
+/* The triggers of a partitioned table are those of its partitions, too. */
+static void
+check_parents(const Attachment *a)
+{
+	ListCell   *cell;
+
+	if (!a->relation->rd_rel->relispartition)
+		return;
+	foreach(cell, get_partition_ancestors(RelationGetRelid(a->relation)))
+	{
+		Oid			types[] = {TEXTOID, OIDOID};
+		Datum		values[] = {CStringGetTextDatum(a->model), ObjectIdGetDatum(lfirst_oid(cell))};
+
+		if (wfml_execute("SELECT FROM wfml.attachment WHERE model = $1 AND relation::oid = $2", 2, types, values, NULL) > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("model \"%s\" is already attached to table \"%s\"", a->model, get_rel_name(lfirst_oid(cell))),
+					 errdetail("Table \"%s\" is a partition of it.", RelationGetRelationName(a->relation))));
+	}
+}
+
 static void
 insert_row(const Attachment *a)
 {
@@ -522,6 +543,7 @@ insert_row(const Attachment *a)
 	wfml_execute("DELETE FROM wfml.attachment a WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = a.relation::oid)",
 				 0, NULL, NULL, NULL);
 	check_free(a, types, columns);
+	check_parents(a);
 	wfml_execute("INSERT INTO wfml.attachment (model, relation, key_column, output_column, confidence_column, outcome_column, attached_by)"
 				 " VALUES ($1, $2::regclass, $3, $4, $5, $6, $7::regrole)", 7, types, values, nulls);
 	wfml_write_end(&writer);

@@ -39,7 +39,7 @@ COMMENT ON FUNCTION wfml.attachment_problem(text, oid, name, name, name, name, j
 
 CREATE VIEW wfml.attachments WITH (security_barrier) AS
 	SELECT a.model, a.relation, a.key_column, a.output_column, a.confidence_column, a.outcome_column,
-		a.attached_at, pg_catalog.pg_get_userbyid(a.attached_by::oid) AS attached_by,
+		pg_catalog.date_trunc('second', a.attached_at) AS attached_at, pg_catalog.pg_get_userbyid(a.attached_by::oid) AS attached_by,
 		wfml.attachment_problem(a.model, a.relation::oid, a.key_column, a.output_column, a.confidence_column,
 			a.outcome_column, m.features, r.fallback IS NOT NULL) AS broken
 	FROM wfml.attachment a

@@ -117,12 +117,17 @@ put_column(ReturnSetInfo *rsinfo, const WfModel *model, uint32 c, const WfDriftC
 }
 
 static bool
-may_store(const WfmlDriftRun *run)
+is_owner(const WfmlDriftRun *run)
 {
 	Oid			owner;
 
-	return !XactReadOnly && !RecoveryInProgress() && !IsInParallelMode() &&
-		wfml_find_owner(run->resolved.name, &owner) && wfml_is_owner(owner, GetUserId());
+	return wfml_find_owner(run->resolved.name, &owner) && wfml_is_owner(owner, GetUserId());
+}
+
+static bool
+may_store(const WfmlDriftRun *run)
+{
+	return !XactReadOnly && !RecoveryInProgress() && !IsInParallelMode() && is_owner(run);
 }
 
 static void
@@ -273,7 +278,11 @@ read_log(WfmlDriftRun *run)
 	uint64		n;
 
 	/* All that is logged is read, whoever made it. */
-	wfml_check_owner(run->resolved.name);
+	if (!is_owner(run))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of model \"%s\" to read its logged inputs", run->resolved.name),
+				 errhint("Name a table or query in the argument \"source\".")));
 	map = wfml_cache_jsonmap(run->cached, run->reference, context);
 	values[0] = CStringGetTextDatum(run->resolved.name);
 	values[1] = column_names(run->cached->model);

@@ -31,7 +31,8 @@ CREATE VIEW wfml.experiments WITH (security_barrier) AS
 		LEFT JOIN wfml.ml_model b ON b.name = r.name AND b.version = (r.traffic ->> 'b')::integer
 		WHERE r.traffic ? 'a'
 	)
-	SELECT s.name AS model, s.mode, s.version_a, s.version_b, s.share, s.since, s.until,
+	SELECT s.name AS model, s.mode, s.version_a, s.version_b, s.share,
+		pg_catalog.date_trunc('second', s.since) AS since, pg_catalog.date_trunc('second', s.until) AS until,
 		n.outcomes_a AS n_a, n.outcomes_b AS n_b, s.metric,
 		pg_catalog.round(n.mean_a::numeric, 4) AS score_a, pg_catalog.round(n.mean_b::numeric, 4) AS score_b,
 		pg_catalog.round(d.difference::numeric, 4) AS difference,

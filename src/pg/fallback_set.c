@@ -59,7 +59,11 @@ wfml_set_fallback(PG_FUNCTION_ARGS)
 		wfml_check_owner(name);
 	else
 	{
-		wfml_check_may_train(name);
+		Oid			owner;
+
+		wfml_check_model_name(name);
+		if (wfml_find_owner(name, &owner))
+			wfml_check_owner(name);
 		check_expression(text_to_cstring(DatumGetTextPP(values[1])));
 	}
 	wfml_write_begin(&writer, "wfml.set_fallback()");

@@ -216,5 +216,5 @@ CREATE VIEW wfml.system_metrics WITH (security_barrier) AS
 	FROM (SELECT pg_catalog.count(*) AS models, coalesce(pg_catalog.sum(c.size), 0) AS bytes FROM wfml.cache_stats() c) s
 	CROSS JOIN LATERAL (VALUES ('cached_models', s.models::numeric, 'models'), ('cached_bytes', s.bytes, 'bytes')) v (metric, value, unit);
 COMMENT ON VIEW wfml.system_metrics IS
-	'a line for each measurement; covers says of what: counts are kept in shared memory by all sessions of this database that use wfml, each adding its own when a transaction ends, and start again with the server; the rest is read from tables that you may see';
+	'a line for each measurement; covers says of what: counts are kept in shared memory by all sessions of this database that use wfml, each adding its own when a transaction ends, and start again with the server (no line until then); predictions and errors count what models did: a row that attach() has both filled and logged counts twice; the rest is read from tables that you may see';
 GRANT SELECT ON wfml.system_metrics TO PUBLIC;

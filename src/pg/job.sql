@@ -54,9 +54,10 @@ CREATE VIEW wfml.jobs WITH (security_barrier) AS
 		CASE WHEN a.died THEN CASE WHEN j.backend_start OPERATOR(pg_catalog.<) pg_catalog.pg_postmaster_start_time()
 				THEN 'the server restarted while it ran' ELSE 'its session ended while it ran' END
 			ELSE j.message END AS message,
-		j.created_at, j.started_at, j.finished_at,
-		CASE WHEN a.died THEN NULL ELSE coalesce(j.finished_at, pg_catalog.clock_timestamp())
-			OPERATOR(pg_catalog.-) j.started_at END AS elapsed,
+		pg_catalog.date_trunc('second', j.created_at) AS created_at, pg_catalog.date_trunc('second', j.started_at) AS started_at,
+		pg_catalog.date_trunc('second', j.finished_at) AS finished_at,
+		CASE WHEN a.died THEN NULL ELSE pg_catalog.date_trunc('milliseconds', coalesce(j.finished_at, pg_catalog.clock_timestamp())
+			OPERATOR(pg_catalog.-) j.started_at) END AS elapsed,
 		j.result
 	FROM wfml.job_run j
 	CROSS JOIN LATERAL (SELECT CASE WHEN j.status OPERATOR(pg_catalog.=) 'running'

@@ -36,7 +36,8 @@ COMMENT ON FUNCTION wfml.set_keep_versions(text, integer) IS
 
 CREATE VIEW wfml.retrain_policies WITH (security_barrier) AS
 	SELECT u.name AS model, u.owner, p.max_age, p.min_score_drop, p.max_drift, p.min_new_rows, p.max_seconds, u.keep_versions,
-		m.version, m.created_at AS trained_at, j.status AS last_run, j.finished_at AS last_run_at, j.message AS last_message
+		m.version, pg_catalog.date_trunc('second', m.created_at) AS trained_at, j.status AS last_run,
+		pg_catalog.date_trunc('second', j.finished_at) AS last_run_at, j.message AS last_message
 	FROM wfml.retrain_policy p
 	JOIN wfml.usable_model u ON u.name = p.model
 	LEFT JOIN wfml.ml_model m ON m.id = u.active_id

@@ -15,9 +15,13 @@ DECLARE
 	version_asked CONSTANT integer := wfml.version_asked($1);
 	origin CONSTANT timestamp := '2000-01-03';	-- a Monday
 BEGIN
-	IF bucket IS NULL OR isfinite(since) IS NOT TRUE OR bucket < interval '1 minute' THEN
-		RAISE EXCEPTION 'bucket must be at least a minute and since a time'
-			USING ERRCODE = 'invalid_parameter_value';
+	IF isfinite(since) IS NOT TRUE THEN
+		RAISE EXCEPTION 'since must be a time'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example now() - interval ''30 days''.';
+	END IF;
+	IF bucket IS NULL OR bucket < interval '1 minute' THEN
+		RAISE EXCEPTION 'bucket must be at least a minute'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use days, weeks or hours, for example ''7 days''.';
 	END IF;
 	IF extract(year FROM bucket) <> 0 OR extract(month FROM bucket) <> 0 THEN
 		RAISE EXCEPTION 'bucket "%" has months, which differ in length', bucket

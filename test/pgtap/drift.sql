@@ -137,7 +137,7 @@ SELECT wfml.reassign_models(current_user, 'drift_owner'), wfml.grant_model('line
 GRANT SELECT ON part1, now_same TO drift_owner, drift_user;
 SET ROLE drift_user;
 SELECT is(count(*), 8::bigint, 'a grantee measures') FROM wfml.drift('linear', 'now_same');
-SELECT throws_ok('unlogged', '42501', NULL, 'but not others'' inputs');
+SELECT throws_ok('unlogged', '42501', 'must be owner of model "linear" to read its logged inputs', 'but not others'' inputs');
 SELECT is_empty('SELECT * FROM wfml.evaluations', 'nor is it kept');
 SET ROLE drift_stranger;
 SELECT throws_ok($$ SELECT * FROM wfml.drift('linear', 'now_same') $$, '42501', NULL, 'a stranger does not');

@@ -208,6 +208,7 @@ UPDATE parted SET channel = 'app', hour = 20 WHERE id = 2;
 SELECT is((SELECT level::text FROM parted WHERE id = 2), 'high', 'a row that moves to another partition');
 INSERT INTO parted_app (id, channel, hour) VALUES (60, 'app', 20);
 SELECT is((SELECT level::text FROM parted WHERE id = 60), 'high', 'straight into a partition');
+SELECT is(try('postgres', $$SELECT wfml.attach('level', 'parted_app', 'id', 'level')$$), '42710 model "level" is already attached to table "parted"', 'a partition has what its parent has');
 SELECT is(try('postgres', $$SELECT wfml.detach('level', 'parted')$$), 'done', 'detach');
 SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid IN ('wfml.predict_trigger'::regproc, 'wfml.log_trigger'::regproc) AND tgrelid::regclass::text LIKE 'parted%'), 0::bigint, 'no trigger is left');
 
