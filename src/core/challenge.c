@@ -155,8 +155,11 @@ count_classes(Search *s)
 		most = fresh[c] > most ? fresh[c] : most;
 	s->out->n_rarer = s->out->n_fresh - most;
 	for (uint64_t row = 0; row < s->n; row++)
+	{
 		if (s->out->mark[row] == JUDGE && others[class_of(s, row)] == 0)
 			s->out->mark[row] = FRESH;
+		look_at_host(s, row);
+	}
 	wf_release(s->host, fresh);
 	wf_release(s->host, others);
 }
@@ -349,7 +352,11 @@ wf_challenge_judge(WfHost *host, const WfJudges *judges, WfJudgeScale scale, dou
 	double		mean = 0;
 
 	for (size_t i = 0; i < judges->n; i++)
+	{
 		mean += judges->weight[judges->order[i]] / (double) judges->n;
+		if (i % CHECK_ROWS == 0)
+			host->check(host);
+	}
 	for (size_t i = 0; i < judges->n; i++)
 	{
 		uint32_t	place = judges->order[i];
@@ -359,6 +366,8 @@ wf_challenge_judge(WfHost *host, const WfJudges *judges, WfJudgeScale scale, dou
 		b[i] = fmin(weight * judges->challenger[place], MOST_LOSS);
 		if (unit)
 			unit[i] = judges->unit[place];
+		if (i % CHECK_ROWS == 0)
+			host->check(host);
 	}
 	wf_paired_bootstrap(host, a, b, unit, judges->n, BOOTSTRAP_SEED, WF_PAIRED_ROUNDS, scale == WF_JUDGE_ROOT, &out->paired);
 	out->bound = scale == WF_JUDGE_GAIN ? -out->paired.relative_lower95 : out->paired.relative_upper95;

@@ -55,11 +55,15 @@ median_time(WfRec *rec, uint64_t n)
 	double		high = -INFINITY;
 
 	for (uint64_t e = 0; e < rec->data.matrix.n; e++)
+	{
 		if (rec->side[e] && isfinite(time[e]))
 		{
 			low = fmin(low, time[e]);
 			high = fmax(high, time[e]);
 		}
+		if (e % CHECK_EVERY == 0)
+			host->check(host);
+	}
 	for (int step = 0; step < 64; step++)
 	{
 		double		middle = low + (high - low) / 2;
@@ -113,6 +117,8 @@ wf_rec_hold_fresh(WfRec *rec, bool by_time)
 
 			rec->side[e] = judges ? WF_SIDE_HELD : 0;
 			held += judges;
+			if (e % CHECK_EVERY == 0)
+				host->check(host);
 		}
 	return held;
 }

@@ -98,6 +98,8 @@ score_champion(WfHost *host, const WfModel *champion, const WfEventLog *log, WfC
 	judges->order = wf_alloc_zero(host, judges->n, sizeof(uint32_t));
 	for (uint32_t c = 0; c < log->n_cases; c++)
 	{
+		if (c % 65536 == 0)
+			host->check(host);
 		if (out->mark[c] == 0)
 			continue;
 		judges->weight[place] = log->start[c + 1] - log->start[c];
@@ -116,8 +118,12 @@ wf_sequence_judge(WfHost *host, const WfEventLog *log, const WfSequence *model, 
 	WfSequenceState *state = wf_sequence_begin(host, model);
 
 	for (uint32_t c = 0; c < log->n_cases; c++)
+	{
+		if (c % 65536 == 0)
+			host->check(host);
 		if (log->mark[c])
 			judges->challenger[log->mark[c] - 1] = case_loss(host, state, log, c, NULL, log->n_kinds);
+	}
 	wf_sequence_end(state);
 }
 
@@ -138,6 +144,8 @@ mark_judges(WfHost *host, const WfModel *champion, const WfEventLog *log, WfVali
 	}
 	for (uint32_t c = 0; c < log->n_cases; c++)
 	{
+		if (c % 65536 == 0)
+			host->check(host);
 		if (out->mark[c] == 0)
 			continue;
 		out->mark[c] = validation == WF_VALIDATE_TIME ? ++fresh > out->n_fresh / 2

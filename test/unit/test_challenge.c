@@ -310,6 +310,58 @@ WF_TEST(no_label_is_left_to_judges)
 	test_host_end(&th);
 }
 
+/* ---- time between looks at the host ---- */
+
+/* Each pass over many judges, or cases, can be cancelled. */
+WF_TEST(long_passes_look_at_the_host)
+{
+	const size_t n = 10 * 65536;
+	TestHost	th;
+	WfJudges	judges = {.n = n};
+	WfVerdict	verdict;
+	uint64_t	before;
+
+	test_host_begin(&th);
+	judges.weight = wf_alloc(&th.host, n, sizeof(double));
+	judges.champion = wf_alloc(&th.host, n, sizeof(double));
+	judges.challenger = wf_alloc(&th.host, n, sizeof(double));
+	judges.order = wf_alloc(&th.host, n, sizeof(uint32_t));
+	for (size_t i = 0; i < n; i++)
+	{
+		judges.weight[i] = judges.champion[i] = judges.challenger[i] = 1;
+		judges.order[i] = (uint32_t) (n - 1 - i);
+	}
+	before = th.n_checks;
+	wf_challenge_judge(&th.host, &judges, WF_JUDGE_LOSS, 0.01, &verdict);
+	WF_CHECK(th.n_checks - before >= WF_PAIRED_ROUNDS + n / WF_PAIRED_UNITS + 2 * 10);
+	WF_CHECK(verdict.wins);
+	test_host_end(&th);
+}
+
+WF_TEST(long_passes_over_cases_look_at_the_host)
+{
+	TestHost	th;
+	WfModel		champion = {0};
+	WfEventLog	log = {.n_cases = 10 * 65536};
+	uint64_t	filter[8];
+	uint64_t   *hash;
+	WfChallenge c;
+	uint64_t	before;
+
+	test_host_begin(&th);
+	/* a filter that knows every case */
+	memset(filter, 0xff, sizeof(filter));
+	champion.seen = (WfSeen) {.blocks = filter, .n_blocks = 1};
+	log.case_hash = hash = wf_alloc_zero(&th.host, log.n_cases, sizeof(uint64_t));
+	before = th.n_checks;
+	wf_challenge_prepare_cases(&th.host, &champion, &log, WF_VALIDATE_HOLDOUT, &c);
+	WF_CHECK(th.n_checks - before >= 2 * 10);
+	WF_CHECK_EQ(c.state, WF_CHALLENGE_FEW_ROWS);
+	wf_challenge_free(&th.host, &c);
+	wf_release(&th.host, hash);
+	test_host_end(&th);
+}
+
 /* ---- how often the verdict is right ---- */
 
 static double
