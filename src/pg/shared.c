@@ -98,6 +98,10 @@ typedef struct Held
 static Table *table = NULL;
 static dlist_head held = DLIST_STATIC_INIT(held);
 
+/* Segments that left the table while this session had it locked. */
+static dsm_handle leaving[N_SLOTS];
+static int	n_leaving = 0;
+
 /* ---- the table ---- */
 
 static uint64
@@ -169,15 +173,50 @@ find_slot(Oid database, int64 id, const uint8 *sha256)
 	return NULL;
 }
 
-/* Its segment goes when no session is attached any more. */
+static void
+lock_table(void)
+{
+	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
+	n_leaving = 0;
+}
+
+/*
+ * Segments go when no session is attached any more: not under the lock, since
+ * the server may give back hundreds of megabytes then.  Nobody else can find them.
+ */
+static void
+unlock_table(void)
+{
+	LWLockRelease(&table->lock);
+	while (n_leaving > 0)
+		dsm_unpin_segment(leaving[--n_leaving]);
+}
+
 static void
 free_slot(Slot *slot)
 {
-	bool		pinned = slot->state == READY;
-
+	if (slot->state == READY)
+		leaving[n_leaving++] = slot->handle;
 	slot->state = FREE;
-	if (pinned)
-		dsm_unpin_segment(slot->handle);
+}
+
+/* Beside what sessions hold. */
+static bool
+could_fit(size_t length, uint64 limit)
+{
+	uint64		used = length;
+	bool		place = false;
+
+	for (int i = 0; i < N_SLOTS; i++)
+	{
+		const Slot *s = &table->slots[i];
+
+		if (s->state != FREE && s->sessions > 0)
+			used += s->length;
+		else
+			place = true;
+	}
+	return place && used <= limit;
 }
 
 /* A free slot when the bytes fit beside the others; what nobody holds goes, least recently used first. */
@@ -186,7 +225,8 @@ make_room(size_t length)
 {
 	uint64		limit = (uint64) wfml_shared_cache_memory * 1024;
 
-	if (length > limit)
+	/* Nothing goes in vain. */
+	if (!could_fit(length, limit))
 		return NULL;
 	for (;;)
 	{
@@ -227,11 +267,11 @@ give_back(Held *h)
 		return;
 	h->slot = NULL;
 	dlist_delete(&h->node);
-	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
+	lock_table();
 	slot->sessions--;
 	if (slot->state == LOADING || (slot->dropped && slot->sessions == 0))
 		free_slot(slot);
-	LWLockRelease(&table->lock);
+	unlock_table();
 	ConditionVariableBroadcast(&table->loaded);
 }
 
@@ -256,18 +296,33 @@ session_ends(int code, Datum arg)
 		give_back(dlist_container(Held, node, iter.cur));
 }
 
+/* Failing is the end of the session, so not under the lock. */
+static void
+give_back_at_exit(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(session_ends, (Datum) 0);
+	registered = true;
+}
+
 static void
 hold(Held *h, Slot *slot)
 {
-	static bool exit_registered = false;
-
-	if (!exit_registered)
-	{
-		before_shmem_exit(session_ends, (Datum) 0);
-		exit_registered = true;
-	}
 	h->slot = slot;
 	dlist_push_head(&held, &h->node);
+}
+
+static bool
+is_held(const Slot *slot)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &held)
+		if (dlist_container(Held, node, iter.cur)->slot == slot)
+			return true;
+	return false;
 }
 
 /* ---- segments ---- */
@@ -345,7 +400,9 @@ map_segment(size_t size, dsm_handle handle)
 
 /*
  * The version's slot, held by this session: READY, or LOADING by us.  NULL:
- * there is no room, or another session takes too long.
+ * there is no room, another session takes too long, or this session holds it
+ * already: a segment can be mapped once only, and a failed load may be waiting
+ * for its memory context to go.
  */
 static Slot *
 claim(Held *h, int64 id, const uint8 *sha256, size_t length)
@@ -355,11 +412,16 @@ claim(Held *h, int64 id, const uint8 *sha256, size_t length)
 
 	for (;;)
 	{
-		LWLockAcquire(&table->lock, LW_EXCLUSIVE);
+		lock_table();
 		slot = find_slot(MyDatabaseId, id, sha256);
+		if (slot && is_held(slot))
+		{
+			unlock_table();
+			return NULL;
+		}
 		if (slot == NULL || slot->state == READY)
 			break;
-		LWLockRelease(&table->lock);
+		unlock_table();
 		if (started == 0)
 		{
 			started = GetCurrentTimestamp();
@@ -389,7 +451,7 @@ claim(Held *h, int64 id, const uint8 *sha256, size_t length)
 		slot->used_at = GetCurrentTimestamp();
 		hold(h, slot);
 	}
-	LWLockRelease(&table->lock);
+	unlock_table();
 	if (started != 0)
 		ConditionVariableCancelSleep();
 	return slot;
@@ -407,6 +469,7 @@ wfml_shared_get(int64 id, const uint8 sha256[PG_SHA256_DIGEST_LENGTH], size_t le
 	h->callback.func = holder_gone;
 	h->callback.arg = h;
 	MemoryContextRegisterResetCallback(holder, &h->callback);
+	give_back_at_exit();
 	if (claim(h, id, sha256, length) == NULL)
 		return NULL;
 	first = h->slot->state == LOADING;
@@ -479,7 +542,7 @@ wfml_shared_sweep(void)
 
 		if (s->state != READY || s->dropped || !is_dropped(s))
 			continue;
-		LWLockAcquire(&table->lock, LW_EXCLUSIVE);
+		lock_table();
 		s = find_slot(copy[i].database, copy[i].id, copy[i].sha256);
 		if (s && s->state == READY)
 		{
@@ -487,7 +550,7 @@ wfml_shared_sweep(void)
 			if (s->sessions == 0)
 				free_slot(s);
 		}
-		LWLockRelease(&table->lock);
+		unlock_table();
 	}
 }
 

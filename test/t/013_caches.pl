@@ -145,6 +145,28 @@ my $holder = $node->background_psql('postgres');
 $holder->query_safe(q{SELECT wfml.predict('x', '{"a": 1, "b": 2, "c": 3}')});
 is($node->safe_psql('postgres', qq{$limit SELECT wfml.predict('y', '{"a": 1, "b": 2, "c": 3}') IS NOT NULL; $own}), "t\nf f", 'over the limit a session has its own copy');
 is(shared(), "$x 1", 'and what others hold stays');
+my $z = train('z', 5);
+$node->safe_psql('postgres', q{SELECT wfml.predict('y', '{"a": 1, "b": 2, "c": 3}')});
+is($node->safe_psql('postgres', qq{$limit SELECT wfml.predict('z', '{"a": 1, "b": 2, "c": 3}') IS NOT NULL; $own}), "t\nf f", 'what cannot fit beside it is private');
+is(shared(), "$x 1, $y 0", 'and drives nothing else out');
+
+# A session that holds it in a query, and forgot it in between, loads it for itself.
+is($holder->query_safe(qq{
+BEGIN;
+DECLARE c CURSOR FOR SELECT wfml.predict('x', n.*) IS NOT NULL FROM noise n;
+FETCH 1 FROM c;
+SELECT wfml.cache_clear();
+SELECT wfml.predict('x', '{"a": 1, "b": 2, "c": 3}') IS NOT NULL;
+$own
+FETCH 1 FROM c;
+COMMIT;
+}), "t\n1\nt\nf f\nt", 'the same version twice in one session');
+is(shared(), "$x 0, $y 0", 'the first copy goes with the query');
+$node->safe_psql('postgres', "SELECT wfml.drop_model('z')");
+$node->safe_psql('postgres', "SELECT wfml.drop_model('y')");
+$y = train('y', 4);
+$holder->query_safe(q{SELECT wfml.predict('x', '{"a": 1, "b": 2, "c": 3}')});
+is(shared(), "$x 0", 'and dropped ones go');
 $holder->quit;
 comes_to("$x 0", 'left by its session');
 is($node->safe_psql('postgres', qq{$limit SELECT wfml.predict('y', '{"a": 1, "b": 2, "c": 3}') IS NOT NULL; $own}), "t\nt t", 'it makes room for the next one');
