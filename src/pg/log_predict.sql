@@ -38,29 +38,29 @@ CREATE FUNCTION wfml.log_predict(model text, input text, entity uuid) RETURNS wf
 	AS 'MODULE_PATHNAME', 'wfml_log_predict_uuid_json';
 
 COMMENT ON FUNCTION wfml.log_predict(text, record, text) IS
-	'prediction for a row (t.*), logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'predict_detail() for a row (t.*), logged in wfml.predictions with what it is about (entity, which outcome_trigger() joins by): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p. When the model cannot answer, the rule of set_fallback() does, and source says "fallback"; without a rule it is an error';
 COMMENT ON FUNCTION wfml.log_predict(text, jsonb, text) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, json, text) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, text, text) IS
-	'prediction for a JSON object as text, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object as text, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', ''{"age": 40}'', 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, record, bigint) IS
 	'prediction for a row (t.*), logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
 COMMENT ON FUNCTION wfml.log_predict(text, jsonb, bigint) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, json, bigint) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, text, bigint) IS
-	'prediction for a JSON object as text, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object as text, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', ''{"age": 40}'', 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, record, uuid) IS
 	'prediction for a row (t.*), logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
 COMMENT ON FUNCTION wfml.log_predict(text, jsonb, uuid) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, json, uuid) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, text, uuid) IS
-	'prediction for a JSON object as text, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object as text, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', ''{"age": 40}'', 17)';
 
 CREATE FUNCTION wfml.set_log_input(model text, keep boolean) RETURNS void
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
