@@ -25,6 +25,7 @@
 #include "pg/kind.h"
 #include "pg/owner.h"
 #include "pg/pghost.h"
+#include "pg/registry.h"
 #include "pg/retrain.h"
 #include "pg/stored_training.h"
 #include "pg/tables.h"
@@ -100,6 +101,9 @@ challenge_champion(WfmlRetraining *r)
 {
 	const WfmlCached *champion = r->champion = wfml_cache_get(r->stored->id, r->training.context);
 
+	/* Bytes that were exchanged by hand; what opened them decides what they can be asked. */
+	if (champion->model->algorithm->family != r->stored->family)
+		wfml_bad_artifact(r->stored->id, "Its bytes are a model of another kind.");
 	switch (r->stored->family)
 	{
 		case WF_FAMILY_TABLE:

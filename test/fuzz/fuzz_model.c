@@ -5,12 +5,14 @@
  * The first byte of an input chooses: with bit 0 set, magic, length and
  * checksum are made right, so that changes get past them; with bit 1 the
  * scalar forms predict.  The rest are the model's bytes.  A model that opens
- * must be usable: rows are predicted and explained, levels looked up, users
- * get recommendations, cases their next event.
+ * must be usable: rows are predicted, explained and compared with those of the
+ * training, levels looked up, users get recommendations, cases their next event.
+ * Opened again as verified bytes, it is the same model.
  *-------------------------------------------------------------------------
  */
 #include <math.h>
 
+#include "core/drift.h"
 #include "core/model.h"
 #include "core/recommender.h"
 #include "core/rng.h"
@@ -42,6 +44,40 @@ some_value(uint64_t seed, uint64_t i)
 	}
 }
 
+/* Rows held against the histograms of the training, twice in parts. */
+static void
+use_histograms(FuzzHost *fh, const WfModel *model, const float *x)
+{
+	WfDrift    *drift = wf_drift_create(&fh->host, model);
+	uint32_t	n_columns = model->header->n_columns;
+	WfDriftColumn *columns = wf_alloc(&fh->host, n_columns, sizeof(WfDriftColumn));
+
+	if (drift == NULL)
+		return;
+	for (int sample = 0; sample < 2; sample++)
+	{
+		wf_drift_columns(drift, sample * 1000, columns);
+		wf_drift_add(drift, x, ROWS);
+		wf_drift_columns(drift, sample * 1000, columns);
+		for (uint32_t c = 0; c < n_columns; c++)
+			if (columns[c].feature >= model->header->n_features || columns[c].psi < 0 ||
+				columns[c].p < 0 || columns[c].p > 1 || wf_drift_word(columns[c].verdict) == NULL)
+				abort();
+	}
+}
+
+/* Bytes that were verified need not be again; the answers stay. */
+static void
+use_verified(FuzzHost *fh, const WfModel *model, const float *x, const double *out)
+{
+	WfModel    *again = wf_model_open_verified(&fh->host, model->bytes, model->length);
+	double		one[WF_MAX_CLASSES];
+
+	wf_model_predict(again, x, one);
+	if (memcmp(one, out, (size_t) wf_model_n_values(model) * sizeof(double)) != 0)
+		abort();
+}
+
 static void
 use_table(FuzzHost *fh, const WfModel *model)
 {
@@ -64,6 +100,8 @@ use_table(FuzzHost *fh, const WfModel *model)
 		model->algorithm->explain(&fh->host, model->opened, x + r * d,
 								  (int) (r % model->header->n_outputs), phi);
 	}
+	use_verified(fh, model, x, out);
+	use_histograms(fh, model, x);
 	for (uint32_t c = 0; c < model->header->n_columns; c++)
 	{
 		const WfColumnRecord *column = &model->columns[c];
@@ -176,6 +214,8 @@ use(FuzzHost *fh, const WfModel *model)
 
 			(void) wf_idmap_find(&model->ids[m], id, length);
 		}
+	for (uint64_t r = 0; r < ROWS; r++)
+		(void) wf_seen_has(&model->seen, wf_rng(r, model->length));
 }
 
 int

@@ -272,5 +272,15 @@ SELECT error_of($$SELECT wfml.retrain('zoned')$$) AS error \gset
 ROLLBACK TO s;
 SELECT matches(:'error'::text, '^25006', 'read-only');
 
+-- bytes that a superuser exchanged for those of another kind of model
+SET LOCAL session_replication_role = replica;
+UPDATE wfml.ml_artifact SET bytes = (SELECT bytes FROM wfml.ml_artifact WHERE model_id = wfml.version_id('linear'))
+    WHERE model_id IN (wfml.version_id('sequence'), wfml.version_id('recommender'));
+UPDATE wfml.ml_model m SET artifact_bytes = t.artifact_bytes, artifact_sha256 = t.artifact_sha256 FROM wfml.ml_model t
+    WHERE t.id = wfml.version_id('linear') AND m.id IN (wfml.version_id('sequence'), wfml.version_id('recommender'));
+RESET session_replication_role;
+SELECT matches(error_of(format('SELECT wfml.retrain(%L)', name)), '^XX001 .*damaged', name || ': bytes of another kind')
+FROM (VALUES ('sequence'), ('recommender')) v (name);
+
 SELECT * FROM finish();
 ROLLBACK;
