@@ -348,7 +348,11 @@ read_schema(Reader *r)
 	if (covered != h->n_features)
 		corrupt(r->host, "features without a column");
 	for (size_t i = 0; i < r->n_dict; i++)
+	{
 		verify_string(r, m->dict[i]);
+		if (i % 16384 == 0)
+			r->host->check(r->host);
+	}
 	verify_labels(r);
 }
 
