@@ -1572,7 +1572,7 @@ COMMENT ON FUNCTION wfml.attachment_problem(text, oid, name, name, name, name, j
 
 CREATE VIEW wfml.attachments WITH (security_barrier) AS
 	SELECT a.model, a.relation, a.key_column, a.output_column, a.confidence_column, a.outcome_column,
-		a.attached_at, pg_catalog.pg_get_userbyid(a.attached_by::oid) AS attached_by,
+		pg_catalog.date_trunc('second', a.attached_at) AS attached_at, pg_catalog.pg_get_userbyid(a.attached_by::oid) AS attached_by,
 		wfml.attachment_problem(a.model, a.relation::oid, a.key_column, a.output_column, a.confidence_column,
 			a.outcome_column, m.features, r.fallback IS NOT NULL) AS broken
 	FROM wfml.attachment a
@@ -1641,9 +1641,10 @@ CREATE VIEW wfml.jobs WITH (security_barrier) AS
 		CASE WHEN a.died THEN CASE WHEN j.backend_start OPERATOR(pg_catalog.<) pg_catalog.pg_postmaster_start_time()
 				THEN 'the server restarted while it ran' ELSE 'its session ended while it ran' END
 			ELSE j.message END AS message,
-		j.created_at, j.started_at, j.finished_at,
-		CASE WHEN a.died THEN NULL ELSE coalesce(j.finished_at, pg_catalog.clock_timestamp())
-			OPERATOR(pg_catalog.-) j.started_at END AS elapsed,
+		pg_catalog.date_trunc('second', j.created_at) AS created_at, pg_catalog.date_trunc('second', j.started_at) AS started_at,
+		pg_catalog.date_trunc('second', j.finished_at) AS finished_at,
+		CASE WHEN a.died THEN NULL ELSE pg_catalog.date_trunc('milliseconds', coalesce(j.finished_at, pg_catalog.clock_timestamp())
+			OPERATOR(pg_catalog.-) j.started_at) END AS elapsed,
 		j.result
 	FROM wfml.job_run j
 	CROSS JOIN LATERAL (SELECT CASE WHEN j.status OPERATOR(pg_catalog.=) 'running'
@@ -1764,7 +1765,8 @@ COMMENT ON FUNCTION wfml.set_keep_versions(text, integer) IS
 
 CREATE VIEW wfml.retrain_policies WITH (security_barrier) AS
 	SELECT u.name AS model, u.owner, p.max_age, p.min_score_drop, p.max_drift, p.min_new_rows, p.max_seconds, u.keep_versions,
-		m.version, m.created_at AS trained_at, j.status AS last_run, j.finished_at AS last_run_at, j.message AS last_message
+		m.version, pg_catalog.date_trunc('second', m.created_at) AS trained_at, j.status AS last_run,
+		pg_catalog.date_trunc('second', j.finished_at) AS last_run_at, j.message AS last_message
 	FROM wfml.retrain_policy p
 	JOIN wfml.usable_model u ON u.name = p.model
 	LEFT JOIN wfml.ml_model m ON m.id = u.active_id
@@ -2195,29 +2197,29 @@ CREATE FUNCTION wfml.log_predict(model text, input text, entity uuid) RETURNS wf
 	AS 'MODULE_PATHNAME', 'wfml_log_predict_uuid_json';
 
 COMMENT ON FUNCTION wfml.log_predict(text, record, text) IS
-	'prediction for a row (t.*), logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'predict_detail() for a row (t.*), logged in wfml.predictions with what it is about (entity, which outcome_trigger() joins by): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p. When the model cannot answer, the rule of set_fallback() does, and source says "fallback"; without a rule it is an error';
 COMMENT ON FUNCTION wfml.log_predict(text, jsonb, text) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, json, text) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, text, text) IS
-	'prediction for a JSON object as text, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object as text, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', ''{"age": 40}'', 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, record, bigint) IS
 	'prediction for a row (t.*), logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
 COMMENT ON FUNCTION wfml.log_predict(text, jsonb, bigint) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, json, bigint) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, text, bigint) IS
-	'prediction for a JSON object as text, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object as text, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', ''{"age": 40}'', 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, record, uuid) IS
 	'prediction for a row (t.*), logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
 COMMENT ON FUNCTION wfml.log_predict(text, jsonb, uuid) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, json, uuid) IS
-	'prediction for a JSON object, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', jsonb_build_object(''age'', 40), 17)';
 COMMENT ON FUNCTION wfml.log_predict(text, text, uuid) IS
-	'prediction for a JSON object as text, logged with what it is about (entity): FROM t, LATERAL wfml.log_predict(''m'', t.*, t.id) p';
+	'prediction for a JSON object as text, logged with what it is about (entity): SELECT * FROM wfml.log_predict(''m'', ''{"age": 40}'', 17)';
 
 CREATE FUNCTION wfml.set_log_input(model text, keep boolean) RETURNS void
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
@@ -2444,7 +2446,7 @@ CREATE VIEW wfml.system_metrics WITH (security_barrier) AS
 	FROM (SELECT pg_catalog.count(*) AS models, coalesce(pg_catalog.sum(c.size), 0) AS bytes FROM wfml.cache_stats() c) s
 	CROSS JOIN LATERAL (VALUES ('cached_models', s.models::numeric, 'models'), ('cached_bytes', s.bytes, 'bytes')) v (metric, value, unit);
 COMMENT ON VIEW wfml.system_metrics IS
-	'a line for each measurement; covers says of what: counts are kept in shared memory by all sessions of this database that use wfml, each adding its own when a transaction ends, and start again with the server; the rest is read from tables that you may see';
+	'a line for each measurement; covers says of what: counts are kept in shared memory by all sessions of this database that use wfml, each adding its own when a transaction ends, and start again with the server (no line until then); predictions and errors count what models did: a row that attach() has both filled and logged counts twice; the rest is read from tables that you may see';
 GRANT SELECT ON wfml.system_metrics TO PUBLIC;
 
 -- src/pg/shared.sql
@@ -2649,9 +2651,13 @@ DECLARE
 	version_asked CONSTANT integer := wfml.version_asked($1);
 	origin CONSTANT timestamp := '2000-01-03';	-- a Monday
 BEGIN
-	IF bucket IS NULL OR isfinite(since) IS NOT TRUE OR bucket < interval '1 minute' THEN
-		RAISE EXCEPTION 'bucket must be at least a minute and since a time'
-			USING ERRCODE = 'invalid_parameter_value';
+	IF isfinite(since) IS NOT TRUE THEN
+		RAISE EXCEPTION 'since must be a time'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'For example now() - interval ''30 days''.';
+	END IF;
+	IF bucket IS NULL OR bucket < interval '1 minute' THEN
+		RAISE EXCEPTION 'bucket must be at least a minute'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use days, weeks or hours, for example ''7 days''.';
 	END IF;
 	IF extract(year FROM bucket) <> 0 OR extract(month FROM bucket) <> 0 THEN
 		RAISE EXCEPTION 'bucket "%" has months, which differ in length', bucket
@@ -2722,7 +2728,8 @@ CREATE VIEW wfml.experiments WITH (security_barrier) AS
 		LEFT JOIN wfml.ml_model b ON b.name = r.name AND b.version = (r.traffic ->> 'b')::integer
 		WHERE r.traffic ? 'a'
 	)
-	SELECT s.name AS model, s.mode, s.version_a, s.version_b, s.share, s.since, s.until,
+	SELECT s.name AS model, s.mode, s.version_a, s.version_b, s.share,
+		pg_catalog.date_trunc('second', s.since) AS since, pg_catalog.date_trunc('second', s.until) AS until,
 		n.outcomes_a AS n_a, n.outcomes_b AS n_b, s.metric,
 		pg_catalog.round(n.mean_a::numeric, 4) AS score_a, pg_catalog.round(n.mean_b::numeric, 4) AS score_b,
 		pg_catalog.round(d.difference::numeric, 4) AS difference,
