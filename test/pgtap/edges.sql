@@ -234,5 +234,9 @@ INSERT INTO edges.known SELECT 'k' || i, false FROM generate_series(1, 3) i;
 SELECT is((SELECT array_agg(entity || ' ' || coalesce(actual, '-') ORDER BY entity) FROM wfml.predictions WHERE entity ~ '^k[1-3]$'), '{"k1 false","k2 false","k3 false"}',
     'the model''s owner to all');
 
+-- ---- what is asked for ----
+
+SELECT ok(length(message($$SELECT wfml.predict(repeat('x', 100000), '{}')$$)) BETWEEN 200 AND 300, 'a name of 100 kB is not repeated whole');
+
 SELECT * FROM finish();
 ROLLBACK;
