@@ -17,9 +17,11 @@ CORE_SRCS = $(sort $(wildcard src/core/*.c))
 PG_SRCS = $(sort $(wildcard src/pg/*.c))
 OBJS = $(CORE_SRCS:.c=.o) $(PG_SRCS:.c=.o)
 
-# The install script is made of the pieces beside the C, in the order of
-# src/pg/pieces; a released one is never changed again.
-SQL_PIECES := $(patsubst %,src/pg/%.sql,$(basename $(shell sed 's/\#.*//' src/pg/pieces)))
+# The install script is made of the pieces beside the C and those of the
+# workflow floor (workflow/<name>), in the order of src/pg/pieces; a released one
+# is never changed again.
+piece_files = $(patsubst src/pg/workflow/%,src/workflow/%,$(patsubst %,src/pg/%.sql,$(1)))
+SQL_PIECES := $(call piece_files,$(shell sed 's/\#.*//' src/pg/pieces))
 INSTALL_SQL = sql/wfml--$(EXTVERSION).sql
 
 # The way from the version before: what older pieces changed, by hand, then the
@@ -27,7 +29,7 @@ INSTALL_SQL = sql/wfml--$(EXTVERSION).sql
 LASTVERSION = 0.1.0
 UPDATE_SQL = sql/wfml--$(LASTVERSION)--$(EXTVERSION).sql
 UPDATE_PIECES := src/pg/update/$(LASTVERSION)--$(EXTVERSION).sql \
-	$(patsubst %,src/pg/%.sql,$(basename $(shell sed '1,/^\# since /d; s/\#.*//' src/pg/pieces)))
+	$(call piece_files,$(shell sed '1,/^\# since /d; s/\#.*//' src/pg/pieces))
 
 DATA = $(sort $(INSTALL_SQL) $(UPDATE_SQL) $(wildcard sql/wfml--*.sql))
 PG_CPPFLAGS = -Isrc

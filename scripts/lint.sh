@@ -100,9 +100,11 @@ for f in test/isolation/specs/*.spec; do
 	[ -e "$f" ] || continue
 	grep -qx "$(basename "$f" .spec)" test/isolation/schedule || complain "$f is not in test/isolation/schedule"
 done
-for f in src/pg/*.sql; do
+for f in src/pg/*.sql src/workflow/*.sql; do
 	[ -e "$f" ] || continue
-	sed 's/#.*//; s/\.sql *$//' src/pg/pieces | grep -qx "$(basename "$f" .sql)" || complain "$f is not in src/pg/pieces"
+	piece=${f#src/}
+	piece=${piece#pg/}
+	sed 's/#.*//; s/ *$//' src/pg/pieces | grep -qx "${piece%.sql}" || complain "$f is not in src/pg/pieces"
 done
 
 # ---- one version, one install script ----

@@ -13,6 +13,13 @@ export LC_ALL=C
 passed=0
 failed=0
 report=
+# what failed, once more at the end: where only the last lines are kept
+failures=
+# failure FILE LINES: the start of a file of differences
+failure() {
+	failures="$failures$(head -n "$2" "$1" 2>/dev/null || true)
+"
+}
 # count KIND PASSED FAILED
 count() {
 	passed=$((passed + $2))
@@ -49,6 +56,10 @@ count_tap() {
 	bad=$((bad + $(grep -c 'Parse errors:' "$file" || true)))
 	if [ "$status" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
 	if [ "$((good + bad))" = 0 ]; then bad=1; fi
+	if [ "$bad" != 0 ]; then
+		grep -E -A 6 '^not ok|Parse errors:' "$file" | grep -v '# TODO' | head -n 40 >"$file.failures" || true
+		failure "$file.failures" 40
+	fi
 	count "$kind" "$good" "$bad"
 }
 
@@ -121,10 +132,16 @@ run_regress() {
 	local tests status=0
 	tests=$(make -s list-REGRESS)
 	[ -n "$tests" ] || return 0
+	# statistics that come at any moment are no part of a tour
+	as_server_user psql -Xq -d postgres -c 'ALTER SYSTEM SET autovacuum = off' -c 'SELECT pg_reload_conf()' >/dev/null
 	as_server_user timeout 600 "$pgxs/src/test/regress/pg_regress" --inputdir=. --outputdir=. --bindir="$STAGE_BIN" \
 		--dbname=contrib_regression --load-extension=wfml --no-locale $tests </dev/null >"$work/regress.log" 2>&1 || status=$?
 	cat "$work/regress.log"
-	if [ "$status" != 0 ]; then head -n 300 regression.diffs 2>/dev/null || true; fi
+	if [ "$status" != 0 ]; then
+		head -n 300 regression.diffs 2>/dev/null || true
+		failure regression.diffs 40
+	fi
+	as_server_user psql -Xq -d postgres -c 'ALTER SYSTEM RESET autovacuum' -c 'SELECT pg_reload_conf()' >/dev/null
 	count_regress regress "$work/regress.log" "$status" "$(echo $tests | wc -w)"
 }
 
@@ -136,7 +153,10 @@ run_isolation() {
 		--outputdir=output_iso --bindir="$STAGE_BIN" --dbname=isolation_regression \
 		--no-locale $tests </dev/null >"$work/isolation.log" 2>&1 || status=$?
 	cat "$work/isolation.log"
-	if [ "$status" != 0 ]; then head -n 300 output_iso/regression.diffs 2>/dev/null || true; fi
+	if [ "$status" != 0 ]; then
+		head -n 300 output_iso/regression.diffs 2>/dev/null || true
+		failure output_iso/regression.diffs 40
+	fi
 	count_regress isolation "$work/isolation.log" "$status" "$(echo $tests | wc -w)"
 }
 
@@ -199,6 +219,7 @@ fi
 cd "$top"
 run_fuzz
 
+if [ -n "$failures" ]; then printf '== what failed\n%s\n' "$failures"; fi
 printf '%s\n%d seconds\n' "$report" "$((SECONDS - start))"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -10,7 +10,7 @@ RESET client_min_messages;
 
 -- Half a year later customers are younger, some come from a new country, and
 -- some orders are larger.
-CREATE TABLE later AS
+CREATE TABLE later WITH (autovacuum_enabled = off) AS
 SELECT g AS id, (g * 37 % 1000) / 10.0 + CASE WHEN g % 2 = 0 THEN 25 ELSE 0 END AS amount,
 	(ARRAY['de', 'fr', 'us', 'uk', 'jp'])[1 + g * 7 % 5] AS country,
 	CASE WHEN g % 10 > 0 THEN g * 13 % 40 END AS age, timestamp '2026-07-06' + g * interval '13 minutes' AS at
