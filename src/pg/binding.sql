@@ -1,0 +1,1 @@
+-- Sources of the application, bound by kind: tables and the C that runs them as their owner.

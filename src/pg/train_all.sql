@@ -1,0 +1,1 @@
+-- Training of all workflow models, a commit each.

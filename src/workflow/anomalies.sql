@@ -1,0 +1,1 @@
+-- Odd runs and odd patterns.

@@ -1,0 +1,1 @@
+-- A made-up platform whose truth is known.

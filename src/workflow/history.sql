@@ -1,0 +1,1 @@
+-- Finished runs that outlive the tool's pruning.

@@ -1,0 +1,1 @@
+-- What users do again and again and no workflow does for them.

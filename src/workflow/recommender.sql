@@ -1,0 +1,1 @@
+-- Which workflows a user might like.

@@ -1,0 +1,1 @@
+-- What schedules would have done.

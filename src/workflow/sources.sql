@@ -1,0 +1,1 @@
+-- What is bound, and who may read it.

@@ -1,0 +1,1 @@
+-- Bindings for tools whose tables are known: n8n, Airflow, pg_cron.
