@@ -5,8 +5,10 @@
  */
 #include "pg/compat.h"
 
+#include "access/htup_details.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
 
 #include "pg/access.h"
 #include "pg/registry.h"
