@@ -242,9 +242,8 @@ writes_walker(Node *node, void *context)
 	return expression_tree_walker(node, writes_walker, context);
 }
 
-/* The one query of a prepared source, or an error that says why not. */
-static Query *
-single_read_query(SPIPlanPtr plan)
+Query *
+wfml_source_single_query(SPIPlanPtr plan)
 {
 	List	   *sources = SPI_plan_get_plan_sources(plan);
 	CachedPlanSource *source;
@@ -347,7 +346,7 @@ wfml_source_read(const char *query, WfmlRowReader *reader)
 	plan = SPI_prepare_extended(query, &prepare);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare source: %s", SPI_result_code_string(SPI_result));
-	find_origins(single_read_query(plan), &receiver);
+	find_origins(wfml_source_single_query(plan), &receiver);
 	receiver.scratch = AllocSetContextCreate(CurrentMemoryContext, "wfml source rows",
 											 ALLOCSET_DEFAULT_SIZES);
 	rc = SPI_execute_plan_extended(plan, &execute);

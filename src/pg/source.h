@@ -74,6 +74,11 @@ extern WfmlSource *wfml_source_load(WfHost *host, const WfmlSourceRequest *reque
  */
 extern char *wfml_source_query(const char *source, char **stored, bool *is_relation);
 
+/* The one query of a prepared source, or an error that says why it cannot be one: it writes, locks rows, … */
+struct Query;
+struct _SPI_plan;
+extern struct Query *wfml_source_single_query(struct _SPI_plan *plan);
+
 #include "executor/tuptable.h"
 
 /*
