@@ -288,6 +288,15 @@ wf_isolation_facts(const void *opened)
 	return ((const WfIsolation *) opened)->header;
 }
 
+const WfScale *
+wf_isolation_scales(const void *opened, uint32_t group, const uint32_t **features)
+{
+	const WfIsolation *m = opened;
+
+	*features = m->scaled;
+	return m->header->n_scaled ? m->scales + (size_t) group * m->header->n_scaled : NULL;
+}
+
 double
 wf_isolation_confidence(const void *opened, double score)
 {

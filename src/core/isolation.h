@@ -108,6 +108,11 @@ void		wf_isolation_explain_score(WfHost *host, const void *opened, const float *
 
 /* Threshold, mean and quantiles of a model that is open. */
 const WfIsolationHeader *wf_isolation_facts(const void *opened);
+/*
+ * The scales of a group (below n_groups) and, for each, the feature it is of;
+ * as many as n_scaled says.  NULL: nothing is scaled.
+ */
+const WfScale *wf_isolation_scales(const void *opened, uint32_t group, const uint32_t **features);
 /* Share of the training rows that score lower. */
 double		wf_isolation_confidence(const void *opened, double score);
 

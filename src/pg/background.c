@@ -180,7 +180,7 @@ wfml_queue_job(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("jobs cannot call \"%s\"", function),
-				 errhint("They can call train, train_recommender and train_sequence.")));
+				 errhint("They can call train, train_recommender, train_sequence and train_one.")));
 	if (PG_ARGISNULL(2) || !JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(2)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

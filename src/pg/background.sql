@@ -4,7 +4,7 @@ CREATE FUNCTION wfml.queue_job(function text, model text, arguments jsonb) RETUR
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'wfml_queue_job';
 COMMENT ON FUNCTION wfml.queue_job(text, text, jsonb) IS
-	'queue a call of train, train_recommender or train_sequence, with its arguments by name, and start a background worker for it at commit; returns the job''s id';
+	'queue a call of train, train_recommender, train_sequence or train_one, with its arguments by name, and start a background worker for it at commit; returns the job''s id';
 
 CREATE FUNCTION wfml.train_background(
 	model text, algorithm text, source text, target text DEFAULT NULL, params jsonb DEFAULT '{}',

@@ -3,7 +3,7 @@
 CREATE SEQUENCE wfml.job_run_id_seq AS bigint;
 CREATE TABLE wfml.job_run (
 	id bigint NOT NULL DEFAULT pg_catalog.nextval('wfml.job_run_id_seq') CONSTRAINT job_run_pkey PRIMARY KEY,
-	kind text NOT NULL CHECK (kind IN ('train', 'retrain', 'prune')),
+	kind text NOT NULL CHECK (kind IN ('train', 'retrain', 'prune', 'train_all')),
 	model text COLLATE "C",
 	model_number bigint,
 	role regrole NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE wfml.job_run (
 ALTER SEQUENCE wfml.job_run_id_seq OWNED BY wfml.job_run.id;
 CREATE INDEX job_run_model ON wfml.job_run (model_number, created_at);
 CREATE INDEX job_run_open ON wfml.job_run (id) WHERE status IN ('queued', 'running');
-COMMENT ON TABLE wfml.job_run IS 'what ran, or waits to run, in the background and in run_retraining()';
+COMMENT ON TABLE wfml.job_run IS 'what ran, or waits to run, in the background, in run_retraining() and in train_all()';
 COMMENT ON COLUMN wfml.job_run.model IS 'name of the model when the job was made';
 COMMENT ON COLUMN wfml.job_run.model_number IS 'registry.number of the model, if there was one';
 COMMENT ON COLUMN wfml.job_run.role IS 'whose rights it runs with';
@@ -67,7 +67,7 @@ CREATE VIEW wfml.jobs WITH (security_barrier) AS
 	LEFT JOIN wfml.registry r ON r.number OPERATOR(pg_catalog.=) j.model_number
 	WHERE pg_catalog.pg_has_role(j.role::oid, 'USAGE') OR pg_catalog.pg_has_role(r.owner::oid, 'USAGE');
 COMMENT ON VIEW wfml.jobs IS
-	'background trainings and retrainings, of your roles and of your models; newest: ORDER BY id DESC. status: queued, running, done, kept (a new version was stored but did not win), failed, cancelled; percent is of the phase';
+	'background trainings, retrainings and what train_all() made, of your roles and of your models; newest: ORDER BY id DESC. status: queued, running, done, kept (a new version was stored but did not win), failed, cancelled; percent is of the phase';
 GRANT SELECT ON wfml.jobs TO PUBLIC;
 
 CREATE FUNCTION wfml.cancel_job(id bigint) RETURNS boolean

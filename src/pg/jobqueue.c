@@ -54,6 +54,11 @@ static const Callable callables[] = {
 		" $1 -> 'params', ($1 ->> 'activate')::boolean",
 		"SELECT pg_catalog.to_jsonb(s) FROM wfml.train_sequence($1, $2, $3, $4, $5, $6, $7) s"
 	},
+	{
+		"train_one",
+		"SELECT $2, $1 -> 'params'",
+		"SELECT pg_catalog.to_jsonb(s) FROM wfml.train_one($1, $2) s"
+	},
 };
 
 #define MAX_ARGUMENTS 10
