@@ -1,1 +1,122 @@
--- How good a suggestion is.
+-- How good a suggestion would be.
+
+CREATE FUNCTION wfml.train_suggestion_scorer(params jsonb DEFAULT '{}') RETURNS wfml.training_summary
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000000
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	columns CONSTANT text := 'events text[], n_events integer, support double precision, users bigint, lift double precision, '
+		'typical_hour double precision, weekday_share double precision, gap interval, ';
+	scored CONSTANT boolean := (wfml.bound_source('suggestions')).columns ? 'score';
+	target CONSTANT text := CASE WHEN scored THEN 'score' ELSE 'accepted' END;
+	answers bigint;
+	lowest double precision;
+	highest double precision;
+	summary wfml.training_summary;
+BEGIN
+	IF scored THEN
+		SELECT count(s.score), min(s.score), max(s.score) INTO answers, lowest, highest
+		FROM wfml.bound_rows('suggestions') AS s (score double precision);
+	ELSE
+		SELECT count(s.accepted), min(s.accepted::integer), max(s.accepted::integer) INTO answers, lowest, highest
+		FROM wfml.bound_rows('suggestions') AS s (accepted boolean);
+	END IF;
+	IF answers = 0 OR lowest = highest THEN
+		RAISE EXCEPTION USING ERRCODE = '22023',
+			MESSAGE = CASE WHEN answers = 0 THEN format('no suggestion that is bound has a value in column "%s"', target)
+				WHEN scored THEN 'all suggestions that are bound have the same score'
+				ELSE format('all suggestions that are bound were %s', CASE WHEN highest = 1 THEN 'accepted' ELSE 'refused' END) END,
+			HINT = 'What wfml.bind(''suggestions'', …) names must hold good ones and bad ones to learn from; rows whose answer is NULL are left out.';
+	ELSIF lowest < 0 OR highest > 1 THEN
+		RAISE EXCEPTION 'scores of suggestions must be from 0 to 1, but there is %', CASE WHEN lowest < 0 THEN lowest ELSE highest END
+			USING ERRCODE = '22023', HINT = 'Divide the column "score" by its greatest possible value in the query of wfml.bind(''suggestions'', …).';
+	END IF;
+	SELECT * INTO summary FROM wfml.train('suggestion_scorer', 'gradient_boosting',
+		'SELECT i.n_events, i.first_event, i.support, i.users, i.lift, i.typical_hour, i.weekday_share, i.gap_seconds, p.' || target || ' '
+		'FROM wfml.bound_rows(''suggestions'') AS p (' || columns || target || CASE WHEN scored THEN ' double precision' ELSE ' boolean' END || '), '
+		'LATERAL wfml.pattern_input(ROW(p.events, p.n_events, p.support, p.users, p.lift, p.typical_hour, p.weekday_share, p.gap)::wfml.pattern) i '
+		'WHERE p.events IS NOT NULL AND p.' || target || ' IS NOT NULL',
+		target,
+		-- Small trees: few rows are judged, and the reasons are wanted in no time.
+		'{"rounds": 100, "max_leaves": 6, "learning_rate": 0.1}'
+			|| CASE WHEN scored THEN '{"loss": "bounded"}'::jsonb ELSE '{"positive": "true"}' END || coalesce(params, '{}'),
+		ARRAY['n_events', 'first_event', 'support', 'users', 'lift', 'typical_hour', 'weekday_share', 'gap_seconds'],
+		CASE WHEN scored THEN 'regression' ELSE 'classification' END);
+	RETURN summary;
+END $$;
+COMMENT ON FUNCTION wfml.train_suggestion_scorer(jsonb) IS
+	'train model "suggestion_scorer" from the source bound as suggestions: boosting of small trees on the number of events, the first event, support, users, lift, hour, share of weekdays and gap, of column score (0 to 1) where there is one, else of accepted; params as of algorithm gradient_boosting. Rows without answer are left out. Call it as SELECT * FROM wfml.train_suggestion_scorer()';
+
+CREATE FUNCTION wfml.suggestion_words(pattern wfml.pattern, feature text) RETURNS text
+	LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+	RETURN CASE suggestion_words.feature
+		WHEN 'users' THEN CASE WHEN (pattern).users = 1 THEN 'done by one user' ELSE 'done by ' || (pattern).users || ' users' END
+		WHEN 'n_events' THEN 'saves ' || coalesce((pattern).n_events, pg_catalog.cardinality((pattern).events)) || ' steps'
+		WHEN 'typical_hour' THEN 'usually at ' || (pg_catalog.round((pattern).typical_hour)::integer % 24)
+		WHEN 'support' THEN 'in ' || CASE WHEN (pattern).support < 0.01 THEN pg_catalog.round(((pattern).support * 100)::numeric, 1)::text
+			ELSE pg_catalog.round(((pattern).support * 100)::numeric)::text END || ' % of sessions'
+		WHEN 'lift' THEN pg_catalog.round((pattern).lift::numeric, 1) || ' times as often as by chance'
+		WHEN 'weekday_share' THEN CASE WHEN (pattern).weekday_share >= 0.995 THEN 'on weekdays only'
+			ELSE 'on weekdays in ' || pg_catalog.round(((pattern).weekday_share * 100)::numeric) || ' % of cases' END
+		WHEN 'gap_seconds' THEN 'takes ' || CASE
+			WHEN (pattern).gap < interval '90 seconds' THEN pg_catalog.round(EXTRACT(epoch FROM (pattern).gap)) || ' seconds'
+			WHEN (pattern).gap < interval '90 minutes' THEN pg_catalog.round(EXTRACT(epoch FROM (pattern).gap) / 60) || ' minutes'
+			WHEN (pattern).gap < interval '36 hours' THEN pg_catalog.round(EXTRACT(epoch FROM (pattern).gap) / 3600) || ' hours'
+			ELSE pg_catalog.round(EXTRACT(epoch FROM (pattern).gap) / 86400) || ' days' END
+		WHEN 'first_event' THEN 'begins with ' || (pattern).events[1]
+	END;
+COMMENT ON FUNCTION wfml.suggestion_words(wfml.pattern, text) IS
+	'one property of a pattern (a column of wfml.pattern_input) in words, for explanations; NULL when the pattern does not have it';
+
+-- The rule of score_suggestion(): four grades from 0 to 1, their weighted mean.
+CREATE FUNCTION wfml.suggestion_rule(pattern wfml.pattern,
+	OUT score double precision, OUT users double precision, OUT support double precision, OUT lift double precision, OUT n_events double precision)
+	RETURNS record
+	LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT g.users + g.support + g.lift + g.n_events, g.users, g.support, g.lift, g.n_events
+	FROM (SELECT 0.3 * (1 - pg_catalog.power(0.5, coalesce((pattern).users, 0) / 10.0))::double precision AS users,
+			0.3 * (1 - pg_catalog.power(0.5, coalesce((pattern).support, 0) / 0.05)) AS support,
+			0.2 * (1 - pg_catalog.power(0.5, greatest(coalesce((pattern).lift, 1) - 1, 0) / 5)) AS lift,
+			0.2 * (1 - pg_catalog.power(0.5, greatest(coalesce((pattern).n_events, pg_catalog.cardinality((pattern).events), 0) - 1, 0) / 3.0))::double precision AS n_events) g;
+END;
+COMMENT ON FUNCTION wfml.suggestion_rule(wfml.pattern) IS
+	'the rule of wfml.score_suggestion() and what each part adds: 0.3 (1 - 2^(-users/10)) + 0.3 (1 - 2^(-support/0.05)) + 0.2 (1 - 2^(-(lift-1)/5)) + 0.2 (1 - 2^(-(n_events-1)/3)); what is not known adds nothing';
+
+CREATE FUNCTION wfml.score_suggestion(pattern wfml.pattern,
+	OUT score double precision, OUT explanation text, OUT contributions jsonb, OUT source text)
+	RETURNS record
+	LANGUAGE plpgsql STABLE PARALLEL SAFE COST 2000
+AS $$
+#variable_conflict use_variable
+DECLARE
+	rule record;
+BEGIN
+	IF pattern IS NOT DISTINCT FROM NULL THEN
+		RETURN;
+	END IF;
+	-- The three strongest reasons in words, those against it behind a "but".
+	IF wfml.has_model('suggestion_scorer') THEN
+		source := 'ml';
+		score := wfml.predict('suggestion_scorer', wfml.pattern_input(pattern));
+		SELECT pg_catalog.concat_ws('; but ',
+				pg_catalog.string_agg(r.words, ', ' ORDER BY r.place) FILTER (WHERE r.place OPERATOR(pg_catalog.<=) 3 AND r.contribution OPERATOR(pg_catalog.>) 0),
+				pg_catalog.string_agg(r.words, ', ' ORDER BY r.place) FILTER (WHERE r.place OPERATOR(pg_catalog.<=) 3 AND r.contribution OPERATOR(pg_catalog.<) 0)),
+			pg_catalog.jsonb_object_agg(CASE r.feature WHEN '(base)' THEN 'base' WHEN 'gap_seconds' THEN 'gap' ELSE r.feature END, r.contribution)
+		INTO explanation, contributions
+		FROM (SELECT e.feature, e.contribution, w.words, pg_catalog.count(w.words) OVER (ORDER BY e.ordinality) AS place
+			FROM wfml.explain('suggestion_scorer', wfml.pattern_input(pattern)) WITH ORDINALITY e
+			CROSS JOIN LATERAL (SELECT wfml.suggestion_words(pattern, e.feature) AS words) w) r;
+	ELSE
+		source := 'rule';
+		rule := wfml.suggestion_rule(pattern);
+		score := rule.score;
+		SELECT pg_catalog.string_agg(r.words, ', ' ORDER BY r.contribution DESC, r.feature) FILTER (WHERE r.contribution OPERATOR(pg_catalog.>) 0),
+			pg_catalog.jsonb_object_agg(r.feature, r.contribution)
+		INTO explanation, contributions
+		FROM (SELECT v.feature, v.contribution, wfml.suggestion_words(pattern, v.feature) AS words
+			FROM (VALUES ('users', rule.users), ('support', rule.support), ('lift', rule.lift), ('n_events', rule.n_events)) v(feature, contribution)) r;
+	END IF;
+END $$;
+COMMENT ON FUNCTION wfml.score_suggestion(wfml.pattern) IS
+	'how good it would be to automate a pattern, 0 to 1, by model "suggestion_scorer" (wfml.train_suggestion_scorer()): the expected score, or the probability that it is accepted. explanation: the three strongest reasons in words, those against it behind "but"; contributions: what each property adds, in log-odds, base being where all start. source ''rule'' when there is no such model: 0.3 (1 - 2^(-users/10)) + 0.3 (1 - 2^(-support/0.05)) + 0.2 (1 - 2^(-(lift-1)/5)) + 0.2 (1 - 2^(-(n_events-1)/3)), contributions being these four. For many: FROM wfml.workflow_needs() n, LATERAL wfml.score_suggestion(…) s';
