@@ -342,24 +342,25 @@ wfml_unbind(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(n > 0);
 }
 
-/* The current user's own binding; others' are theirs to grant, by SET ROLE. */
+/* Of the binding that serves the current user, if he has its owner's rights. */
 static void
 change_grant(FunctionCallInfo fcinfo, const char *command, const char *sql)
 {
-	const WfmlBindKind *kind = wfml_bind_kind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	const char *role = NameStr(*PG_GETARG_NAME(1));
-	Oid			grantee = strcmp(role, "public") == 0 ? InvalidOid : role_or_number(PG_GETARG_NAME(1));
-	Oid			types[] = {TEXTOID, OIDOID, OIDOID};
-	Datum		values[] = {CStringGetTextDatum(kind->name), ObjectIdGetDatum(GetUserId()), ObjectIdGetDatum(grantee)};
+	WfmlBinding *binding = wfml_binding_find(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	bool		everybody = strcmp(NameStr(*PG_GETARG_NAME(1)), "public") == 0;
+	Oid			types[] = {INT8OID, OIDOID};
+	Datum		values[2];
 	WfmlWriter	writer;
 
-	wfml_write_begin(&writer, command);
-	if (wfml_execute("SELECT FROM wfml.source_binding WHERE kind = $1 AND owner::oid = $2 FOR KEY SHARE", 2, types, values, NULL) == 0)
+	if (!has_privs_of_role(GetUserId(), binding->owner))
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("you have bound no %s", kind->name),
-				 errhint("Only the role that bound a source can grant it.")));
-	(void) wfml_execute(sql, 3, types, values, NULL);
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to grant or revoke the %s bound by \"%s\"", binding->kind,
+						GetUserNameFromId(binding->owner, true))));
+	values[0] = Int64GetDatum(binding->id);
+	values[1] = ObjectIdGetDatum(everybody ? InvalidOid : role_or_number(PG_GETARG_NAME(1)));
+	wfml_write_begin(&writer, command);
+	(void) wfml_execute(sql, 2, types, values, NULL);
 	wfml_write_end(&writer);
 }
 
@@ -368,9 +369,7 @@ Datum
 wfml_grant_source(PG_FUNCTION_ARGS)
 {
 	change_grant(fcinfo, "wfml.grant_source()",
-				 "INSERT INTO wfml.source_grant (binding, grantee)"
-				 " SELECT id, $3::regrole FROM wfml.source_binding WHERE kind = $1 AND owner::oid = $2"
-				 " ON CONFLICT DO NOTHING");
+				 "INSERT INTO wfml.source_grant (binding, grantee) VALUES ($1, $2::regrole) ON CONFLICT DO NOTHING");
 	PG_RETURN_VOID();
 }
 
@@ -379,7 +378,6 @@ Datum
 wfml_revoke_source(PG_FUNCTION_ARGS)
 {
 	change_grant(fcinfo, "wfml.revoke_source()",
-				 "DELETE FROM wfml.source_grant g USING wfml.source_binding b"
-				 " WHERE b.id = g.binding AND b.kind = $1 AND b.owner::oid = $2 AND g.grantee::oid = $3");
+				 "DELETE FROM wfml.source_grant WHERE binding = $1 AND grantee::oid = $2");
 	PG_RETURN_VOID();
 }

@@ -23,7 +23,7 @@ typedef struct WfmlBinding
 	char	   *query;			/* the stored query, which yields the kind's columns */
 	char	   *search_path;
 	char	   *timezone;
-	ArrayType  *known_at_start; /* text[]: further columns of runs that are known before a run ends */
+	ArrayType  *known_at_start; /* text[]: further columns of runs that are known when a run starts */
 	Datum		columns;		/* jsonb: {"column": "type as format_type() writes it", …} */
 	Datum		session_gap;	/* interval: events further apart belong to two sessions */
 } WfmlBinding;
@@ -45,7 +45,8 @@ extern const char *wfml_binding_type(const WfmlBinding *binding, const char *col
  * bound query goes as a sub-select, e.g.
  *		SELECT started_at FROM (%s) q WHERE q.workflow_id = $1::bigint ORDER BY 1 DESC LIMIT 100
  * Plans are kept for the session by (binding's id, sql).  Each row goes to
- * row(arg, …), valid during that call only; false ends the query early.
+ * row(arg, …), valid during that call only; false ends the query early.  What
+ * row() allocates in the current context is gone some rows later.
  * Within a function that SPI called it nests as usual.
  */
 typedef bool (*WfmlBoundRow) (void *arg, HeapTuple tuple, TupleDesc desc);

@@ -17,6 +17,7 @@
 #include "lib/stringinfo.h"
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
@@ -65,19 +66,37 @@ is_builtin(Oid type)
 	return result;
 }
 
+/* Names of the columns that are bound, and of those that are NULL for want of a binding. */
+static char *
+readable_columns(const BoundRows *b, const WfmlBinding *binding)
+{
+	JsonbIterator *it = JsonbIteratorInit(&DatumGetJsonbP(binding->columns)->root);
+	StringInfoData names;
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	initStringInfo(&names);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			appendStringInfo(&names, "%s\"%.*s\"", names.len > 0 ? ", " : "", value.val.string.len, value.val.string.val);
+	}
+	for (int i = 0; b->kind->columns[i].name; i++)
+	{
+		if (!wfml_binding_has(binding, b->kind->columns[i].name))
+			appendStringInfo(&names, ", \"%s\" (NULL)", b->kind->columns[i].name);
+	}
+	return names.data;
+}
+
 static void
 no_such_column(const BoundRows *b, const WfmlBinding *binding, const char *name)
 {
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (int i = 0; b->kind->columns[i].name; i++)
-		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", b->kind->columns[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("column \"%s\" is not among the %s that are bound", name, binding->kind),
-			 errdetail("Columns of the kind: %s.", names.data),
-			 errhint("The view wfml.sources shows what is bound.")));
+			 errmsg("the %s that are bound have no column \"%s\"", binding->kind, name),
+			 errdetail("Their columns are %s.", readable_columns(b, binding)),
+			 errhint("To read more columns bind a query that has them with wfml.bind('%s', …).", binding->kind)));
 }
 
 static void
@@ -271,6 +290,7 @@ wfml_bound_rows(PG_FUNCTION_ARGS)
 	Datum		values[N_FILTERS] = {0};
 	char		nulls[N_FILTERS];
 	StringInfoData shape;
+	MemoryContext old;
 	WfmlBoundQuery query = {.build = build_query, .arg = &b, .n = N_FILTERS, .types = types, .values = values, .nulls = nulls};
 
 	if (result == NULL || !IsA(result, ReturnSetInfo) || result->expectedDesc == NULL)
@@ -289,6 +309,10 @@ wfml_bound_rows(PG_FUNCTION_ARGS)
 		b.limit = PG_GETARG_INT64(5) < 0 ? -2 : PG_GETARG_INT64(5);
 	check_filters(&b, binding);
 	InitMaterializedSRF(fcinfo, 0);
+	/* The executor frees it, and would need expectedDesc again. */
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	result->setDesc = CreateTupleDescCopy(result->expectedDesc);
+	MemoryContextSwitchTo(old);
 	b.asked = result->setDesc;
 	b.store = result->setResult;
 	initStringInfo(&shape);

@@ -35,6 +35,7 @@ SELECT wfml.set_retrain_policy('secret', max_age => '1 ms') \g /dev/null
 SELECT wfml.attach('secret', 'attached', 'id') \g /dev/null
 SELECT count(*) FROM wfml.evaluate('secret', 'points') \g /dev/null
 SELECT set_config('test.job', wfml.train_background('secret', 'linear', 'SELECT x, y FROM points', 'y')::text, true) \g /dev/null
+SELECT wfml.bind('runs', 'SELECT x AS workflow_id, now() AS started_at, now() AS finished_at, y AS succeeded FROM points'), wfml.grant_source('runs', 'wfml_grantee') \g /dev/null
 RESET ROLE;
 UPDATE wfml.ml_model SET created_at = now() - interval '1 day';
 SELECT set_config('test.id', wfml.version_id('secret')::text, true), set_config('test.odd', wfml.version_id('odd')::text, true),
@@ -131,6 +132,17 @@ INSERT INTO matrix VALUES
     ('next_event_agg', 'use', $$'next', 'a'::text, now()$$, 3, 'SELECT '), ('next_event_agg', 'use', $$'next', 1::bigint, now()$$, 3, 'SELECT '),
     ('next_event_agg', 'use', $$'next', gen_random_uuid(), now()$$, 3, 'SELECT '),
     ('run_retraining', 'any', '', 1, 'CALL '), ('run_jobs', 'any', '', 1, 'CALL '), ('prune_predictions', 'any', $$interval '100 days'$$, 1, 'CALL ');
+-- sources
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('bind', 'any', $$'events', 'SELECT c AS user_id, event, at FROM log_of_events'$$), ('unbind', 'any', $$'events'$$), ('has_source', 'any', $$'runs'$$),
+    ('bound_source', 'source', $$'runs'$$), ('grant_source', 'grant source', $$'runs', 'wfml_stranger'$$), ('revoke_source', 'grant source', $$'runs', 'wfml_grantee'$$);
+INSERT INTO matrix VALUES ('bound_rows', 'source', $$'runs') AS r (workflow_id text$$, 1, 'SELECT count(*) FROM ');
+-- training of all kinds, anomalies
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('train_one', 'source', $$'anomaly_detector'$$), ('train_anomaly_detector', 'source', ''), ('train_all_background', 'any', ''), ('workflow_kinds', 'inner', ''),
+    ('detect_anomalies', 'source', ''), ('run_anomalies_by_rule', 'source', 'NULL, 5'), ('run_anomalies_by_model', 'inner', NULL), ('session_anomalies', 'inner', NULL),
+    ('anomaly_scale', 'use', $$'odd', 'x'$$), ('short_number', 'inner', '1.5'), ('unusual_text', 'inner', $$'x', 1, 2, 3$$), ('run_numbers', 'inner', $$'{"x": "integer"}'$$);
+INSERT INTO matrix VALUES ('train_all', 'any', $$'{anomaly_detector}'$$, 1, 'CALL ');
 INSERT INTO matrix (name, kind, overloads)
     SELECT proname, 'inner', count(*) FROM pg_proc WHERE pronamespace = 'wfml'::regnamespace
         AND (prokind = 'a' AND proname <> 'next_event_agg' OR proname ~ '_(accum|combine|final|step)$') GROUP BY proname;
@@ -166,6 +178,8 @@ INSERT INTO rule VALUES
     ('reassign', '42501 yes 42501 42501 yes', NULL),
     ('retrain', 'yes yes 42501 42501 yes', '42501 42501 42704'),
     ('any', 'yes yes yes yes yes', 'yes yes yes'),
+    ('source', 'yes yes yes 42704 yes', '42704 42704 42704'),
+    ('grant source', 'yes yes 42501 42704 yes', '42704 42704 42704'),
     ('cron', '0A000 0A000 0A000 0A000 0A000', NULL),
     ('inner', 'yes yes yes yes yes', 'yes yes yes'),
     ('none', '42501 42501 42501 42501 yes', NULL);
@@ -224,6 +238,8 @@ INSERT INTO sight VALUES
     ('jobs', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.jobs', 'secret - strange', NULL, 'secret,strange'),
     ('attachments', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.attachments', 'secret secret strange', NULL, 'secret,strange'),
     ('retrain_policies', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.retrain_policies', 'secret secret strange', NULL, 'secret,strange'),
+    ('sources', 'SELECT count(*) FROM wfml.sources', '1 1 0', NULL, '1'),
+    ('sources', 'SELECT count(source) FROM wfml.sources', '1 0 0', NULL, '1'),
     ('training_progress', 'SELECT count(*) FROM wfml.training_progress', '0 0 0', NULL, '0'),
     ('system_metrics', 'SELECT value::int FROM wfml.system_metrics WHERE metric = $$models$$', '4 4 1', NULL, '5'),
     ('algorithms', 'SELECT count(*) > 3 FROM wfml.algorithms', 'true true true', NULL, 'true'),
