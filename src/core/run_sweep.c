@@ -44,7 +44,7 @@ typedef bool (*Before) (const void *what, uint32_t a, uint32_t b);
 
 /* ---- orders ---- */
 
-/* By finished, started, name, outcome: runs that still tie look the same to history. */
+/* By finished, started, outcome: runs that still tie look the same to history. */
 static bool
 known_before(const void *what, uint32_t a, uint32_t b)
 {
@@ -54,8 +54,6 @@ known_before(const void *what, uint32_t a, uint32_t b)
 		return runs->finished[a] < runs->finished[b];
 	if (runs->started[a] != runs->started[b])
 		return runs->started[a] < runs->started[b];
-	if (runs->workflow[a] != runs->workflow[b])
-		return runs->rank[runs->workflow[a]] < runs->rank[runs->workflow[b]];
 	return runs->outcome[a] < runs->outcome[b];
 }
 

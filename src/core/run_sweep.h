@@ -3,8 +3,8 @@
  *	  The features of many runs at once: one way through history in time
  *	  order, with what was known at each moment.
  *
- * The order of the runs given does not matter, but for runs that agree in
- * workflow, times and outcome and differ in the columns known at start.
+ * The order of the runs given does not matter, but where the last runs of a
+ * workflow agree in times and outcome and differ in upstream.
  */
 #ifndef WF_RUN_SWEEP_H
 #define WF_RUN_SWEEP_H
@@ -29,7 +29,6 @@ typedef struct WfRunColumns
 	const uint32_t *workflow;
 	const uint32_t *upstream;	/* a code of workflow or WF_RUN_NO_CODE */
 	const uint32_t *const *level;	/* WF_RUN_NO_CODE: missing */
-	const uint32_t *rank;		/* of each workflow's code in the order of names, which settles ties */
 	uint32_t	n_workflows;
 	const uint32_t *n_codes;	/* of each level column */
 } WfRunColumns;

@@ -212,14 +212,9 @@ static void
 finish_table(Table *t)
 {
 	WfRunColumns *runs = &t->runs;
-	uint32		n_workflows = wf_dict_size(t->workflows);
-	uint32	   *sorted = wf_dict_sorted(t->workflows);
-	uint32	   *rank = palloc_extended(sizeof(uint32) * ((Size) n_workflows + 1), MCXT_ALLOC_HUGE);
 	const uint32 **level = palloc(sizeof(uint32 *) * (t->layout->n_known + 1));
 	uint32	   *n_codes = palloc(sizeof(uint32) * (t->layout->n_known + 1));
 
-	for (uint32 i = 0; i < n_workflows; i++)
-		rank[sorted[i]] = i;
 	for (int i = 0; i < t->layout->n_known; i++)
 	{
 		if (t->levels[i])
@@ -235,8 +230,7 @@ finish_table(Table *t)
 	runs->workflow = t->workflow;
 	runs->upstream = t->upstream;
 	runs->level = level;
-	runs->rank = rank;
-	runs->n_workflows = n_workflows;
+	runs->n_workflows = wf_dict_size(t->workflows);
 	runs->n_codes = n_codes;
 }
 

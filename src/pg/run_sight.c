@@ -39,15 +39,15 @@ typedef struct Reading
 	const WfmlRunLayout *layout;
 	MemoryContext context;		/* of what outlives a row */
 	WfPastRun  *runs;
-	size_t		most;
 	size_t		n;
+	size_t		room;
 	/* of the newest own run */
+	WfPastRun	newest;
 	char	   *upstream;
 	WfmlRunValue *last;			/* columns known at start; NULL: not wanted */
 	/* started ones */
 	WfStartedRun *started;
 	size_t		n_started;
-	size_t		room;
 } Reading;
 
 /* ---- queries ---- */
@@ -78,15 +78,19 @@ append_equality(StringInfo sql, const WfmlRunLayout *layout, const char *name)
 		appendStringInfo(sql, "q.%s::pg_catalog.text OPERATOR(pg_catalog.=) $1", quote_identifier(name));
 }
 
-/* Where history is, newest first; the last keys settle ties as the core's sweep does. */
+/*
+ * Where history is, newest first.  What an index cannot serve is hidden in a
+ * CASE: the planner would guess that it leaves nearly nothing, and read and
+ * sort all.  With ties, which compare_past() puts in order.
+ */
 static void
 append_history(StringInfo sql, size_t most)
 {
-	appendStringInfo(sql, " q.finished_at OPERATOR(pg_catalog.<=) $2 AND q.started_at OPERATOR(pg_catalog.<) $2"
-					 " AND q.started_at OPERATOR(pg_catalog.<=) q.finished_at AND q.started_at OPERATOR(pg_catalog.>) '-infinity'"
-					 " AND q.succeeded IS NOT NULL AND q.workflow_id IS NOT NULL"
-					 " ORDER BY q.finished_at DESC, q.started_at DESC, q.workflow_id::pg_catalog.text COLLATE \"C\" DESC,"
-					 " q.succeeded DESC LIMIT %zu", most);
+	appendStringInfo(sql, " q.finished_at OPERATOR(pg_catalog.<=) $2"
+					 " AND CASE WHEN q.started_at OPERATOR(pg_catalog.<) $2 AND q.started_at OPERATOR(pg_catalog.<=) q.finished_at"
+					 " AND q.started_at OPERATOR(pg_catalog.>) '-infinity'"
+					 " THEN q.succeeded IS NOT NULL AND q.workflow_id IS NOT NULL ELSE false END"
+					 " ORDER BY q.finished_at DESC FETCH FIRST %zu ROWS WITH TIES", most);
 }
 
 static void
@@ -122,17 +126,30 @@ history_query(const WfmlRunLayout *layout, const char *column, size_t most, bool
 	return sql.data;
 }
 
-/* With all that started with the oldest: by what they became they must not be told apart. */
+/* With all that started with the oldest: by what became of them they must not be told apart. */
 static char *
 started_query(void)
 {
 	return psprintf("SELECT q.started_at::pg_catalog.timestamptz, q.finished_at::pg_catalog.timestamptz,"
 					" q.workflow_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-					" FROM (%%s) q WHERE q.started_at OPERATOR(pg_catalog.<) $2 AND q.started_at OPERATOR(pg_catalog.>) '-infinity'"
-					" AND q.workflow_id IS NOT NULL ORDER BY q.started_at DESC FETCH FIRST %d ROWS WITH TIES", WF_RUN_STARTED);
+					" FROM (%%s) q WHERE q.started_at OPERATOR(pg_catalog.<) $2 AND q.workflow_id IS NOT NULL ORDER BY q.started_at DESC FETCH FIRST %d ROWS WITH TIES", WF_RUN_STARTED);
 }
 
 /* ---- rows ---- */
+
+/* Newer is what finished later, then what started later, then success: the reverse of the core's sweep. */
+static int
+compare_past(const void *a, const void *b)
+{
+	const WfPastRun *x = a,
+			   *y = b;
+
+	if (x->finished != y->finished)
+		return x->finished > y->finished ? -1 : 1;
+	if (x->started != y->started)
+		return x->started > y->started ? -1 : 1;
+	return (int) y->succeeded - (int) x->succeeded;
+}
 
 static void
 keep_last(Reading *r, HeapTuple tuple, TupleDesc desc)
@@ -157,17 +174,24 @@ static bool
 keep_past(void *arg, HeapTuple tuple, TupleDesc desc)
 {
 	Reading    *r = arg;
-	WfPastRun  *run = &r->runs[r->n];
+	WfPastRun  *run;
 	bool		isnull;
 
-	if (r->n >= r->most)
-		return false;
-	if (r->n == 0 && r->last)
-		keep_last(r, tuple, desc);
+	if (r->n == r->room)
+	{
+		r->room *= 2;
+		r->runs = repalloc_huge(r->runs, r->room * sizeof(WfPastRun));
+	}
+	run = &r->runs[r->n];
 	run->started = DatumGetTimestampTz(heap_getattr(tuple, COLUMN_STARTED, desc, &isnull));
 	run->finished = DatumGetTimestampTz(heap_getattr(tuple, COLUMN_FINISHED, desc, &isnull));
 	run->succeeded = DatumGetBool(heap_getattr(tuple, COLUMN_SUCCEEDED, desc, &isnull));
 	run->minute = wfml_run_minute(r->layout, run->started);
+	if (r->last && (r->n == 0 || compare_past(run, &r->newest) < 0))
+	{
+		r->newest = *run;
+		keep_last(r, tuple, desc);
+	}
 	r->n++;
 	return true;
 }
@@ -190,6 +214,8 @@ keep_started(void *arg, HeapTuple tuple, TupleDesc desc)
 	finished = heap_getattr(tuple, 2, desc, &isnull);
 	run->finished = isnull ? WF_RUN_UNFINISHED : DatumGetTimestampTz(finished);
 	run->own = DatumGetBool(heap_getattr(tuple, 3, desc, &isnull));
+	if (TIMESTAMP_NOT_FINITE(run->started))
+		r->n_started--;
 	return true;
 }
 
@@ -210,10 +236,11 @@ read_past(const WfmlRunLayout *layout, const char *column, const char *value, Ti
 	Reading		local = {.layout = layout};
 	Reading    *r = own ? own : &local;
 
-	r->runs = palloc(sizeof(WfPastRun) * most);
-	r->most = most;
+	r->room = most + 16;
+	r->runs = palloc(sizeof(WfPastRun) * r->room);
 	run_query(layout, history_query(layout, column, most, own != NULL), value, known_by, keep_past, r);
-	return (WfPastRuns) {.runs = r->runs, .n = r->n};
+	qsort(r->runs, r->n, sizeof(WfPastRun), compare_past);
+	return (WfPastRuns) {.runs = r->runs, .n = Min(r->n, most)};
 }
 
 static void
