@@ -33,6 +33,8 @@ PG_FUNCTION_INFO_V1(wfml_prune_runs);
 #define BATCH 10000
 /* Runs can become visible a little after the time at which they say they finished. */
 #define OVERLAP USECS_PER_HOUR
+/* Statistics are made at once for so many new runs: plans without them are bad. */
+#define ANALYZE_RUNS 1000
 /* Workflows that one call warns of, for each tool. */
 #define MAX_WARNINGS 10
 
@@ -212,7 +214,7 @@ next_batch(Sync *sync)
 	return full;
 }
 
-/* ---- warnings ---- */
+/* ---- the end ---- */
 
 static const char failures_query[] =
 "SELECT h.tool, h.workflow_id, count(*), max(h.name) FROM wfml.run_history h"
@@ -247,9 +249,19 @@ warn_of_failures(const Sync *sync)
 }
 
 static void
-warn_step(void *arg)
+end_step(void *arg)
 {
-	warn_of_failures(arg);
+	const Sync *sync = arg;
+
+	if (sync->n_kept >= ANALYZE_RUNS)
+	{
+		WfmlWriter	writer;
+
+		wfml_write_begin(&writer, "wfml.sync_runs()");
+		(void) wfml_execute("ANALYZE wfml.run_history", 0, NULL, NULL, NULL);
+		wfml_write_end(&writer);
+	}
+	warn_of_failures(sync);
 }
 
 /* ---- sync_runs ---- */
@@ -323,9 +335,10 @@ sync_owner(Oid owner, Oid user, WfmlCommit commit, MemoryContext context)
 		more = next_batch(&sync);
 		wfml_commit_step(commit);
 	} while (more);
-	error = wfml_step(warn_step, &sync);
+	error = wfml_step(end_step, &sync);
 	if (error)
 		ReThrowError(error);
+	wfml_commit_step(commit);
 	ereport(NOTICE,
 			(errmsg_plural("kept " UINT64_FORMAT " new run%s", "kept " UINT64_FORMAT " new runs%s", (unsigned long) sync.n_kept,
 						   sync.n_kept, of_owner(owner, user))));

@@ -15,7 +15,7 @@ CREATE TABLE wfml.run_history (
 	CONSTRAINT run_history_pkey PRIMARY KEY (owner, tool, workflow_id, run_id, started_at)
 );
 -- Of one workflow by time, of all by time, and those that ran at a moment.
-CREATE INDEX run_history_workflow_idx ON wfml.run_history (owner, tool, workflow_id, finished_at);
+CREATE INDEX run_history_workflow_idx ON wfml.run_history (owner, tool, workflow_id, finished_at) INCLUDE (started_at, succeeded);
 CREATE INDEX run_history_finished_idx ON wfml.run_history (owner, tool, finished_at);
 CREATE INDEX run_history_started_idx ON wfml.run_history (owner, tool, started_at);
 COMMENT ON TABLE wfml.run_history IS 'finished runs that wfml.sync_runs() has kept; wfml.kept_runs shows yours';
