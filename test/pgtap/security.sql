@@ -35,7 +35,10 @@ SELECT wfml.set_retrain_policy('secret', max_age => '1 ms') \g /dev/null
 SELECT wfml.attach('secret', 'attached', 'id') \g /dev/null
 SELECT count(*) FROM wfml.evaluate('secret', 'points') \g /dev/null
 SELECT set_config('test.job', wfml.train_background('secret', 'linear', 'SELECT x, y FROM points', 'y')::text, true) \g /dev/null
-SELECT wfml.bind('runs', 'SELECT x AS workflow_id, now() AS started_at, now() AS finished_at, y AS succeeded FROM points'), wfml.grant_source('runs', 'wfml_grantee') \g /dev/null
+SELECT wfml.bind('runs', 'SELECT x AS workflow_id, now() AS started_at, now() AS finished_at, y AS succeeded FROM points') \g /dev/null
+SELECT wfml.grant_source('runs', 'wfml_grantee') \g /dev/null
+SELECT wfml.bind('events', 'SELECT c AS user_id, event, at FROM log_of_events') \g /dev/null
+SELECT wfml.grant_source('events', 'wfml_grantee') \g /dev/null
 RESET ROLE;
 UPDATE wfml.ml_model SET created_at = now() - interval '1 day';
 SELECT set_config('test.id', wfml.version_id('secret')::text, true), set_config('test.odd', wfml.version_id('odd')::text, true),
@@ -137,6 +140,10 @@ INSERT INTO matrix (name, kind, arguments) VALUES
     ('bind', 'any', $$'events', 'SELECT c AS user_id, event, at FROM log_of_events'$$), ('unbind', 'any', $$'events'$$), ('has_source', 'any', $$'runs'$$),
     ('bound_source', 'source', $$'runs'$$), ('grant_source', 'grant source', $$'runs', 'wfml_stranger'$$), ('revoke_source', 'grant source', $$'runs', 'wfml_grantee'$$);
 INSERT INTO matrix VALUES ('bound_rows', 'source', $$'runs') AS r (workflow_id text$$, 1, 'SELECT count(*) FROM ');
+-- frequent sequences, needs
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('frequent_sequences', 'any', $$'log_of_events', 'c', 'event', 'at'$$), ('is_subsequence', 'inner', $$'{a}', '{a,b}'$$),
+    ('workflow_needs', 'source', ''), ('find_needs', 'source', ''), ('refresh_needs', 'grant source', '');
 -- training of all kinds, anomalies
 INSERT INTO matrix (name, kind, arguments) VALUES
     ('train_one', 'source', $$'anomaly_detector'$$), ('train_anomaly_detector', 'source', ''), ('train_all_background', 'any', ''), ('workflow_kinds', 'inner', ''),
@@ -238,8 +245,8 @@ INSERT INTO sight VALUES
     ('jobs', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.jobs', 'secret - strange', NULL, 'secret,strange'),
     ('attachments', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.attachments', 'secret secret strange', NULL, 'secret,strange'),
     ('retrain_policies', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.retrain_policies', 'secret secret strange', NULL, 'secret,strange'),
-    ('sources', 'SELECT count(*) FROM wfml.sources', '1 1 0', NULL, '1'),
-    ('sources', 'SELECT count(source) FROM wfml.sources', '1 0 0', NULL, '1'),
+    ('sources', 'SELECT count(*) FROM wfml.sources', '2 2 0', NULL, '2'),
+    ('sources', 'SELECT count(source) FROM wfml.sources', '2 0 0', NULL, '2'),
     ('training_progress', 'SELECT count(*) FROM wfml.training_progress', '0 0 0', NULL, '0'),
     ('system_metrics', 'SELECT value::int FROM wfml.system_metrics WHERE metric = $$models$$', '4 4 1', NULL, '5'),
     ('algorithms', 'SELECT count(*) > 3 FROM wfml.algorithms', 'true true true', NULL, 'true'),
