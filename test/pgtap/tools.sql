@@ -62,14 +62,14 @@ INSERT INTO n8n.workflow_entity (id, name, nodes, settings, "isArchived") VALUES
 INSERT INTO n8n.tag_entity VALUES ('t1', 'sales'), ('t2', 'daily');
 INSERT INTO n8n.workflows_tags VALUES ('wSales', 't1'), ('wSales', 't2');
 INSERT INTO n8n.execution_entity (finished, mode, "startedAt", "stoppedAt", "waitTill", status, "workflowId", "deletedAt") VALUES
-    (true, 'trigger', '2026-03-01 08:00', '2026-03-01 08:01', NULL, 'success', 'wSales', NULL),
-    (false, 'webhook', '2026-03-01 09:00', '2026-03-01 09:02', NULL, 'error', 'wSales', NULL),
-    (true, 'manual', '2026-03-01 09:10', '2026-03-01 09:11', NULL, 'success', 'wSales', NULL),
-    (true, 'trigger', '2026-03-01 09:20', '2026-03-01 09:21', NULL, 'success', 'wSales', '2026-03-02'),
-    (false, 'trigger', '2026-03-01 09:30', '2026-03-01 09:31', '2026-03-09', 'waiting', 'wSales', NULL),
-    (false, 'trigger', '2026-03-01 10:00', '2026-03-01 10:05', NULL, 'canceled', 'wSales', NULL),
-    (false, 'trigger', '2026-03-01 11:00', '2026-03-01 11:05', NULL, 'crashed', 'wErrors', NULL),
-    (false, 'trigger', '2026-03-01 12:00', NULL, NULL, 'running', 'wSales', NULL),
+    (true, 'trigger', '2024-03-01 08:00', '2024-03-01 08:01', NULL, 'success', 'wSales', NULL),
+    (false, 'webhook', '2024-03-01 09:00', '2024-03-01 09:02', NULL, 'error', 'wSales', NULL),
+    (true, 'manual', '2024-03-01 09:10', '2024-03-01 09:11', NULL, 'success', 'wSales', NULL),
+    (true, 'trigger', '2024-03-01 09:20', '2024-03-01 09:21', NULL, 'success', 'wSales', '2024-03-02'),
+    (false, 'trigger', '2024-03-01 09:30', '2024-03-01 09:31', '2024-03-09', 'waiting', 'wSales', NULL),
+    (false, 'trigger', '2024-03-01 10:00', '2024-03-01 10:05', NULL, 'canceled', 'wSales', NULL),
+    (false, 'trigger', '2024-03-01 11:00', '2024-03-01 11:05', NULL, 'crashed', 'wErrors', NULL),
+    (false, 'trigger', '2024-03-01 12:00', NULL, NULL, 'running', 'wSales', NULL),
     (false, 'trigger', NULL, NULL, NULL, 'new', 'wSales', NULL);
 INSERT INTO n8n.workflow_statistics (count, name, "workflowId") VALUES (3, 'production_success', 'wSales'), (4, 'production_error', 'wSales'), (9, 'data_loaded', 'wSales');
 INSERT INTO n8n.shared_workflow VALUES ('wSales', 'p1', 'workflow:owner'), ('wErrors', 'p1', 'workflow:owner'), ('wSales', 'p2', 'workflow:editor');
@@ -107,14 +107,14 @@ SELECT is(as_role('wfml_tool_owner', $$SELECT run_id, workflow_id, name, succeed
 SELECT is(as_role('wfml_tool_stranger', 'SELECT * FROM wfml.kept_runs'), NULL, 'others do not see them');
 SELECT is(as_role('wfml_tool_stranger', 'SELECT * FROM wfml.kept_tools'), NULL, 'nor that there are any');
 SELECT alike(as_role('wfml_tool_owner', 'SELECT * FROM wfml.run_history'), '42501:%', 'the table itself is nobody''s');
-SELECT is(as_role('wfml_tool_owner', 'SELECT tool, kept_until FROM wfml.kept_tools'), '(n8n,"2026-03-01 10:05:00+00")', 'known until an hour before the latest');
+SELECT is(as_role('wfml_tool_owner', 'SELECT tool, kept_until FROM wfml.kept_tools'), '(n8n,"2024-03-01 10:05:00+00")', 'known until an hour before the latest');
 SELECT is(as_role('wfml_tool_owner', 'CALL wfml.sync_runs()'), NULL, 'again');
 SELECT is((SELECT count(*)::int FROM wfml.run_history), 4, 'keeps nothing twice');
 
 -- One seen late, one new, and one that has finished; then the tool forgets.
 INSERT INTO n8n.execution_entity (id, finished, mode, "startedAt", "stoppedAt", status, "workflowId") VALUES
-    (20, true, 'trigger', '2026-03-01 10:10', '2026-03-01 10:30', 'success', 'wSales'), (21, true, 'trigger', '2026-03-01 13:00', '2026-03-01 13:01', 'success', 'wErrors');
-UPDATE n8n.execution_entity SET "stoppedAt" = '2026-03-01 12:30', status = 'success', finished = true WHERE id = 8;
+    (20, true, 'trigger', '2024-03-01 10:10', '2024-03-01 10:30', 'success', 'wSales'), (21, true, 'trigger', '2024-03-01 13:00', '2024-03-01 13:01', 'success', 'wErrors');
+UPDATE n8n.execution_entity SET "stoppedAt" = '2024-03-01 12:30', status = 'success', finished = true WHERE id = 8;
 UPDATE expected SET runs = '(wSales/1/08:00/08:01/t) (wSales/2/09:00/09:02/f) (wSales/6/10:00/10:05/f) (wSales/20/10:10/10:30/t) (wErrors/7/11:00/11:05/f) (wSales/8/12:00/12:30/t) (wErrors/21/13:00/13:01/t)';
 SELECT is(runs_of('wfml_tool_owner'), runs, 'new runs are there before they are kept') FROM expected;
 SELECT is(as_role('wfml_tool_owner', 'CALL wfml.sync_runs()'), NULL, 'they are kept');
@@ -124,18 +124,18 @@ SELECT is(runs_of('wfml_tool_owner'), runs, 'what the tool deletes stays') FROM 
 DELETE FROM n8n.execution_entity;
 SELECT is(as_role('wfml_tool_owner', 'CALL wfml.sync_runs()'), NULL, 'nothing new');
 SELECT is(runs_of('wfml_tool_owner'), runs, 'though it deletes all') FROM expected;
-SELECT is(as_role('wfml_tool_owner', $$SELECT run_id FROM wfml.bound_rows('runs', workflow_id => 'wSales', since => '2026-03-01 09:00', until => '2026-03-01 12:30') AS r (run_id text, finished_at timestamptz) ORDER BY finished_at$$),
+SELECT is(as_role('wfml_tool_owner', $$SELECT run_id FROM wfml.bound_rows('runs', workflow_id => 'wSales', since => '2024-03-01 09:00', until => '2024-03-01 12:30') AS r (run_id text, finished_at timestamptz) ORDER BY finished_at$$),
     '(2) (6) (20)', 'by workflow and time, half-open');
 
 -- Bound anew it looks at everything again.
-INSERT INTO n8n.execution_entity (id, finished, mode, "startedAt", "stoppedAt", status, "workflowId") VALUES (30, true, 'trigger', '2026-02-01 10:10', '2026-02-01 10:30', 'success', 'wSales');
+INSERT INTO n8n.execution_entity (id, finished, mode, "startedAt", "stoppedAt", status, "workflowId") VALUES (30, true, 'trigger', '2024-02-01 10:10', '2024-02-01 10:30', 'success', 'wSales');
 SELECT unalike(runs_of('wfml_tool_owner'), '%wSales/30%', 'older runs that turn up later are not looked for');
 SELECT is(as_role('wfml_tool_owner', $$SELECT * FROM wfml.bind_n8n('n8n', '{runs}')$$), '(runs,f)', 'bound anew');
 SELECT is(as_role('wfml_tool_owner', 'CALL wfml.sync_runs()'), NULL, 'and kept');
 SELECT is((SELECT count(*)::int FROM wfml.run_history), 8, 'they are');
 -- A clock that is wrong must not hide what comes.
 INSERT INTO n8n.execution_entity (id, finished, mode, "startedAt", "stoppedAt", status, "workflowId") VALUES
-    (31, true, 'trigger', '2099-02-01 10:10', '2099-02-01 10:30', 'success', 'wSales'), (32, true, 'trigger', '2026-02-01', 'infinity', 'success', 'wSales');
+    (31, true, 'trigger', '2099-02-01 10:10', '2099-02-01 10:30', 'success', 'wSales'), (32, true, 'trigger', '2024-02-01', 'infinity', 'success', 'wSales');
 SELECT is(as_role('wfml_tool_owner', 'CALL wfml.sync_runs()'), NULL, 'a run of 2099');
 SELECT ok((SELECT max(kept_until) <= now() - interval '1 hour' FROM wfml.run_sync), 'does not move the mark there');
 SELECT is((SELECT count(*)::int FROM wfml.run_history), 9, 'and one that finished at infinity is none');
@@ -145,7 +145,7 @@ SELECT is((SELECT count(*)::int FROM wfml.run_history), 9, 'and one that finishe
 SELECT alike(as_role('wfml_tool_owner', $$CALL wfml.prune_runs(interval '-1 day')$$), '22023: argument "older_than"%', 'not in the future');
 SELECT is(as_role('wfml_tool_stranger', $$CALL wfml.prune_runs(interval '0')$$), NULL, 'a stranger prunes his own');
 SELECT is((SELECT count(*)::int FROM wfml.run_history), 9, 'which are none');
-SELECT is(as_role('wfml_tool_member', $$CALL wfml.prune_runs(now() - '2026-03-01 09:30+00')$$), NULL, 'a member prunes the owner''s');
+SELECT is(as_role('wfml_tool_member', $$CALL wfml.prune_runs(now() - '2024-03-01 09:30+00')$$), NULL, 'a member prunes the owner''s');
 SELECT is((SELECT string_agg(run_id, ' ' ORDER BY finished_at) FROM wfml.run_history), '6 20 7 8 21 31', 'those that finished before');
 
 -- ---- n8n 0, with a prefix ----
@@ -191,14 +191,14 @@ CREATE TABLE airflow2.serialized_dag (dag_id varchar(250) PRIMARY KEY, data json
 CREATE TABLE airflow2.log (id serial PRIMARY KEY, dttm timestamptz, dag_id varchar(250), task_id varchar(250), event varchar(60), execution_date timestamptz, owner varchar(500));
 INSERT INTO airflow2.dag VALUES ('etl', false, true, 'ann', 'Load the shop'), ('gone', false, false, 'ann', NULL), ('packed', false, true, 'ann', NULL);
 INSERT INTO airflow2.dag_run (dag_id, execution_date, start_date, end_date, state, run_id, run_type) VALUES
-    ('etl', '2026-03-01', '2026-03-02 08:00', '2026-03-02 08:30', 'success', 's1', 'scheduled'), ('etl', '2026-03-02', '2026-03-02 09:00', '2026-03-02 09:30', 'failed', 's2', 'scheduled'),
-    ('etl', '2026-03-03', '2026-03-02 10:00', '2026-03-02 10:30', 'success', 'm1', 'manual'), ('etl', '2026-03-04', '2026-03-02 11:00', '2026-03-02 11:30', 'success', 'b1', 'backfill'),
-    ('etl', '2026-03-05', NULL, NULL, 'queued', 's3', 'scheduled'), ('etl', '2026-03-06', '2026-03-02 12:00', NULL, 'running', 's4', 'scheduled');
+    ('etl', '2024-03-01', '2024-03-02 08:00', '2024-03-02 08:30', 'success', 's1', 'scheduled'), ('etl', '2024-03-02', '2024-03-02 09:00', '2024-03-02 09:30', 'failed', 's2', 'scheduled'),
+    ('etl', '2024-03-03', '2024-03-02 10:00', '2024-03-02 10:30', 'success', 'm1', 'manual'), ('etl', '2024-03-04', '2024-03-02 11:00', '2024-03-02 11:30', 'success', 'b1', 'backfill'),
+    ('etl', '2024-03-05', NULL, NULL, 'queued', 's3', 'scheduled'), ('etl', '2024-03-06', '2024-03-02 12:00', NULL, 'running', 's4', 'scheduled');
 INSERT INTO airflow2.dag_tag VALUES ('shop', 'etl'), ('finance', 'etl');
 INSERT INTO airflow2.serialized_dag VALUES ('etl', '{"__version": 1, "dag": {"tasks": [{"__var": {"task_id": "z_extract", "downstream_task_ids": ["clean", "load"]}, "__type": "operator"},
     {"__var": {"task_id": "load", "downstream_task_ids": []}, "__type": "operator"}, {"__var": {"task_id": "clean", "downstream_task_ids": ["load"]}, "__type": "operator"}]}}', NULL, now()),
     ('packed', NULL, 'x', now());
-INSERT INTO airflow2.task_instance (dag_id, task_id, run_id, start_date, state) VALUES ('etl', 'z_extract', 's1', '2026-03-02 08:00', 'success'), ('etl', 'clean', 's1', '2026-03-02 08:10', 'success'),
+INSERT INTO airflow2.task_instance (dag_id, task_id, run_id, start_date, state) VALUES ('etl', 'z_extract', 's1', '2024-03-02 08:00', 'success'), ('etl', 'clean', 's1', '2024-03-02 08:10', 'success'),
     ('etl', 'load', 's1', NULL, 'upstream_failed');
 INSERT INTO airflow2.log (dttm, dag_id, event, owner) VALUES (now(), 'etl', 'trigger', 'ann'), (now(), 'etl', 'grid', 'ann'), (now(), 'etl', 'success', 'ann'), (now(), 'etl', 'cli_task_run', 'root'), (now(), NULL, 'login', 'bob');
 GRANT USAGE ON SCHEMA airflow2 TO wfml_tool_owner;
@@ -213,10 +213,10 @@ SELECT is(as_role('wfml_tool_owner', $$SELECT user_id, event, to_char(at, 'HH24:
 SELECT is(as_role('wfml_tool_owner', $$SELECT user_id, workflow_id, round(weight::numeric, 3) FROM wfml.bound_rows('usage') AS u (user_id text, workflow_id text, weight float8)$$), '(ann,etl,1.693)', 'usage is what users did');
 SELECT lives_ok('CALL wfml.sync_runs()', 'kept');
 -- A cleared run runs again under its id.
-UPDATE airflow2.dag_run SET state = 'running', start_date = '2026-03-02 13:00', end_date = NULL, clear_number = 1 WHERE run_id = 's2';
+UPDATE airflow2.dag_run SET state = 'running', start_date = '2024-03-02 13:00', end_date = NULL, clear_number = 1 WHERE run_id = 's2';
 UPDATE expected SET runs = '(etl/s1/08:00/08:30/t) (etl/s2/09:00/09:30/f) (etl/s4/12:00) (etl/s2/13:00)';
 SELECT is(runs_of('wfml_tool_owner'), runs, 'a run that was cleared is another run') FROM expected;
-UPDATE airflow2.dag_run SET state = 'success', end_date = '2026-03-02 13:30' WHERE run_id = 's2';
+UPDATE airflow2.dag_run SET state = 'success', end_date = '2024-03-02 13:30' WHERE run_id = 's2';
 UPDATE expected SET runs = '(etl/s1/08:00/08:30/t) (etl/s2/09:00/09:30/f) (etl/s4/12:00) (etl/s2/13:00/13:30/t)';
 SELECT lives_ok('CALL wfml.sync_runs()', 'kept');
 SELECT is(runs_of('wfml_tool_owner'), runs, 'and both count') FROM expected;
@@ -228,10 +228,10 @@ CREATE TABLE airflow3.dag_run (id serial PRIMARY KEY, dag_id varchar(250) NOT NU
 CREATE TABLE airflow3.task_instance (id uuid PRIMARY KEY, task_id varchar(250), dag_id varchar(250), run_id varchar(250), map_index int DEFAULT -1, start_date timestamptz, end_date timestamptz, state varchar(20));
 CREATE TABLE airflow3.serialized_dag (id uuid PRIMARY KEY, dag_id varchar(250), data json, data_compressed bytea, created_at timestamptz, last_updated timestamptz NOT NULL, dag_version_id uuid);
 INSERT INTO airflow3.dag (dag_id, is_stale) VALUES ('etl', false), ('stale', true);
-INSERT INTO airflow3.dag_run (dag_id, logical_date, start_date, end_date, state, run_id, run_type) VALUES ('etl', NULL, '2026-03-02 08:00', '2026-03-02 08:30', 'success', 's1', 'scheduled'),
-    ('etl', NULL, '2026-03-02 08:00', '2026-03-02 08:30', 'success', 'a1', 'asset_triggered'), ('etl', NULL, '2026-03-02 09:00', '2026-03-02 09:30', 'failed', 's2', 'scheduled');
-INSERT INTO airflow3.serialized_dag (id, dag_id, data, last_updated) VALUES (gen_random_uuid(), 'etl', '{"__version": 2, "dag": {"tasks": [{"__var": {"task_id": "old"}}]}}', '2026-01-01'),
-    (gen_random_uuid(), 'etl', '{"__version": 2, "dag": {"tasks": [{"__var": {"task_id": "b", "downstream_task_ids": ["a"]}}, {"__var": {"task_id": "a"}}]}}', '2026-02-01');
+INSERT INTO airflow3.dag_run (dag_id, logical_date, start_date, end_date, state, run_id, run_type) VALUES ('etl', NULL, '2024-03-02 08:00', '2024-03-02 08:30', 'success', 's1', 'scheduled'),
+    ('etl', NULL, '2024-03-02 08:00', '2024-03-02 08:30', 'success', 'a1', 'asset_triggered'), ('etl', NULL, '2024-03-02 09:00', '2024-03-02 09:30', 'failed', 's2', 'scheduled');
+INSERT INTO airflow3.serialized_dag (id, dag_id, data, last_updated) VALUES (gen_random_uuid(), 'etl', '{"__version": 2, "dag": {"tasks": [{"__var": {"task_id": "old"}}]}}', '2024-01-01'),
+    (gen_random_uuid(), 'etl', '{"__version": 2, "dag": {"tasks": [{"__var": {"task_id": "b", "downstream_task_ids": ["a"]}}, {"__var": {"task_id": "a"}}]}}', '2024-02-01');
 GRANT USAGE ON SCHEMA airflow3 TO wfml_tool_stranger;
 GRANT SELECT ON ALL TABLES IN SCHEMA airflow3 TO wfml_tool_stranger;
 SELECT is(as_role('wfml_tool_stranger', $$SELECT * FROM wfml.bind_airflow('airflow3', '{runs,workflows,events}')$$), '(runs,f) (workflows,f) (events,f)', 'Airflow 3, some kinds');
@@ -249,9 +249,9 @@ CREATE TABLE my_cron.job (jobid bigserial PRIMARY KEY, schedule text NOT NULL, c
     active boolean NOT NULL DEFAULT true, jobname text);
 CREATE TABLE my_cron.job_run_details (jobid bigint, runid bigserial PRIMARY KEY, job_pid int, database text, username text, command text, status text, return_message text, start_time timestamptz, end_time timestamptz);
 INSERT INTO my_cron.job (schedule, command, jobname) VALUES ('0 3 * * *', 'VACUUM', 'nightly'), ('1 seconds', 'SELECT 1', NULL);
-INSERT INTO my_cron.job_run_details (jobid, username, command, status, start_time, end_time) VALUES (1, 'ann', 'VACUUM', 'succeeded', '2026-03-02 08:00', '2026-03-02 08:30'),
-    (1, 'ann', 'VACUUM', 'failed', '2026-03-02 09:00', '2026-03-02 09:30'), (2, 'ann', 'SELECT 1', 'failed', NULL, '2026-03-02 10:30'), (1, 'ann', 'VACUUM', 'running', '2026-03-02 11:00', NULL),
-    (1, 'ann', 'VACUUM', 'starting', NULL, NULL), (9, 'ann', 'SELECT 9', 'failed', '2026-03-02 12:00', NULL);
+INSERT INTO my_cron.job_run_details (jobid, username, command, status, start_time, end_time) VALUES (1, 'ann', 'VACUUM', 'succeeded', '2024-03-02 08:00', '2024-03-02 08:30'),
+    (1, 'ann', 'VACUUM', 'failed', '2024-03-02 09:00', '2024-03-02 09:30'), (2, 'ann', 'SELECT 1', 'failed', NULL, '2024-03-02 10:30'), (1, 'ann', 'VACUUM', 'running', '2024-03-02 11:00', NULL),
+    (1, 'ann', 'VACUUM', 'starting', NULL, NULL), (9, 'ann', 'SELECT 9', 'failed', '2024-03-02 12:00', NULL);
 SELECT is((SELECT string_agg(b::text, ' ') FROM wfml.bind_pg_cron('my_cron') b), '(runs,f) (workflows,f)', 'pg_cron');
 UPDATE expected SET runs = '(1/1/08:00/08:30/t) (1/2/09:00/09:30/f) (2/3/10:30/10:30/f) (1/4/11:00)';
 SELECT is(runs_of(current_user), runs, 'its runs; one that could not start failed') FROM expected;
@@ -264,12 +264,12 @@ SELECT is((SELECT string_agg(DISTINCT owner || ' ' || tool, ', ' ORDER BY owner 
 -- ---- tables of one's own ----
 
 CREATE TABLE build (id int PRIMARY KEY, project text, began timestamp, ended timestamp, ok boolean);
-INSERT INTO build SELECT i, 'p' || i % 3, timestamp '2026-01-01' + i * interval '1 minute', timestamp '2026-01-01' + i * interval '1 minute', i % 2 = 0 FROM generate_series(1, 25000) i;
+INSERT INTO build SELECT i, 'p' || i % 3, timestamp '2024-01-01' + i * interval '1 minute', timestamp '2024-01-01' + i * interval '1 minute', i % 2 = 0 FROM generate_series(1, 25000) i;
 GRANT SELECT ON build TO wfml_tool_owner;
 SELECT is(as_role('wfml_tool_owner', $$SELECT wfml.bind('runs', 'SELECT project AS workflow_id, id AS run_id, began AS started_at, ended AS finished_at, ok AS succeeded, ''ci'' AS kept_as FROM build')$$), '("")', 'a query with kept_as');
 SELECT is(as_role('wfml_tool_owner', 'CALL wfml.sync_runs()'), NULL, 'is kept');
 SELECT is((SELECT count(*)::int FROM wfml.run_history WHERE tool = 'ci'), 25000, 'in several batches');
-UPDATE build SET began = '2026-02-01', ended = '2026-02-01';
+UPDATE build SET began = '2024-02-01', ended = '2024-02-01';
 SELECT is(as_role('wfml_tool_owner', 'CALL wfml.sync_runs()'), NULL, 'more of one moment than a batch');
 SELECT is((SELECT count(*)::int FROM wfml.run_history WHERE tool = 'ci'), 50000, 'are kept, too');
 SELECT is(as_role('wfml_tool_owner', $$SELECT wfml.bind('runs', 'SELECT project AS workflow_id, id AS run_id, began AS started_at, ended AS finished_at, ok AS succeeded FROM build')$$), '("")', 'one without');
