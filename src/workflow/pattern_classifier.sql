@@ -54,11 +54,10 @@ BEGIN
 		'LATERAL wfml.pattern_input(ROW(p.events, p.n_events, p.support, p.users, p.lift, p.typical_hour, p.weekday_share, p.gap)::wfml.pattern) i '
 		'WHERE p.category IS NOT NULL AND p.events IS NOT NULL',
 		'category',
-		-- Forests were the best of the learners on templates of workflows with
-		-- 0.2 of the features in each split; many rows need neither so many nor
-		-- so deep trees.
-		jsonb_build_object('max_features', 0.2, 'min_samples_leaf', 2) || CASE WHEN labelled > 20000
-			THEN jsonb_build_object('trees', 50, 'min_samples_leaf', 5) ELSE '{}' END || coalesce(params, '{}'),
+		-- Of the learners a forest was best on templates of workflows, with more
+		-- features in each split than sqrt; many rows need no such deep trees.
+		CASE WHEN labelled > 20000 THEN '{"max_features": 0.1, "trees": 100, "min_samples_leaf": 5}'::jsonb
+			ELSE '{"max_features": 0.1, "trees": 200}' END || coalesce(params, '{}'),
 		ARRAY['events', 'n_events', 'n_distinct', 'first_event', 'last_event', 'support', 'users', 'lift', 'typical_hour', 'weekday_share', 'gap_seconds'],
 		'classification');
 	RETURN summary;

@@ -32,7 +32,7 @@ BEGIN
 			USING ERRCODE = '22023', HINT = 'Divide the column "score" by its greatest possible value in the query of wfml.bind(''suggestions'', …).';
 	END IF;
 	SELECT * INTO summary FROM wfml.train('suggestion_scorer', 'gradient_boosting',
-		'SELECT i.n_events, i.first_event, i.support, i.users, i.lift, i.typical_hour, i.weekday_share, i.gap_seconds, p.' || target || ' '
+		'SELECT i.n_events, i.support, i.users, i.lift, i.typical_hour, i.weekday_share, i.gap_seconds, p.' || target || ' '
 		'FROM wfml.bound_rows(''suggestions'') AS p (' || columns || target || CASE WHEN scored THEN ' double precision' ELSE ' boolean' END || '), '
 		'LATERAL wfml.pattern_input(ROW(p.events, p.n_events, p.support, p.users, p.lift, p.typical_hour, p.weekday_share, p.gap)::wfml.pattern) i '
 		'WHERE p.events IS NOT NULL AND p.' || target || ' IS NOT NULL',
@@ -40,12 +40,12 @@ BEGIN
 		-- Small trees: few rows are judged, and the reasons are wanted in no time.
 		'{"rounds": 100, "max_leaves": 6, "learning_rate": 0.1}'
 			|| CASE WHEN scored THEN '{"loss": "bounded"}'::jsonb ELSE '{"positive": "true"}' END || coalesce(params, '{}'),
-		ARRAY['n_events', 'first_event', 'support', 'users', 'lift', 'typical_hour', 'weekday_share', 'gap_seconds'],
+		ARRAY['n_events', 'support', 'users', 'lift', 'typical_hour', 'weekday_share', 'gap_seconds'],
 		CASE WHEN scored THEN 'regression' ELSE 'classification' END);
 	RETURN summary;
 END $$;
 COMMENT ON FUNCTION wfml.train_suggestion_scorer(jsonb) IS
-	'train model "suggestion_scorer" from the source bound as suggestions: boosting of small trees on the number of events, the first event, support, users, lift, hour, share of weekdays and gap, of column score (0 to 1) where there is one, else of accepted; params as of algorithm gradient_boosting. Rows without answer are left out. Call it as SELECT * FROM wfml.train_suggestion_scorer()';
+	'train model "suggestion_scorer" from the source bound as suggestions: boosting of small trees on the number of events, support, users, lift, hour, share of weekdays and gap, of column score (0 to 1) where there is one, else of accepted; params as of algorithm gradient_boosting. Rows without answer are left out. Call it as SELECT * FROM wfml.train_suggestion_scorer()';
 
 CREATE FUNCTION wfml.suggestion_words(pattern wfml.pattern, feature text) RETURNS text
 	LANGUAGE SQL IMMUTABLE PARALLEL SAFE
@@ -55,7 +55,8 @@ CREATE FUNCTION wfml.suggestion_words(pattern wfml.pattern, feature text) RETURN
 		WHEN 'typical_hour' THEN 'usually at ' || (pg_catalog.round((pattern).typical_hour)::integer % 24)
 		WHEN 'support' THEN 'in ' || CASE WHEN (pattern).support < 0.01 THEN pg_catalog.round(((pattern).support * 100)::numeric, 1)::text
 			ELSE pg_catalog.round(((pattern).support * 100)::numeric)::text END || ' % of sessions'
-		WHEN 'lift' THEN pg_catalog.round((pattern).lift::numeric, 1) || ' times as often as by chance'
+		WHEN 'lift' THEN CASE WHEN (pattern).lift < 9.95 THEN pg_catalog.round((pattern).lift::numeric, 1)::text
+			WHEN (pattern).lift < 1000 THEN pg_catalog.round((pattern).lift)::text ELSE 'over 1000' END || ' times as often as by chance'
 		WHEN 'weekday_share' THEN CASE WHEN (pattern).weekday_share >= 0.995 THEN 'on weekdays only'
 			ELSE 'on weekdays in ' || pg_catalog.round(((pattern).weekday_share * 100)::numeric) || ' % of cases' END
 		WHEN 'gap_seconds' THEN 'takes ' || CASE
@@ -63,7 +64,6 @@ CREATE FUNCTION wfml.suggestion_words(pattern wfml.pattern, feature text) RETURN
 			WHEN (pattern).gap < interval '90 minutes' THEN pg_catalog.round(EXTRACT(epoch FROM (pattern).gap) / 60) || ' minutes'
 			WHEN (pattern).gap < interval '36 hours' THEN pg_catalog.round(EXTRACT(epoch FROM (pattern).gap) / 3600) || ' hours'
 			ELSE pg_catalog.round(EXTRACT(epoch FROM (pattern).gap) / 86400) || ' days' END
-		WHEN 'first_event' THEN 'begins with ' || (pattern).events[1]
 	END;
 COMMENT ON FUNCTION wfml.suggestion_words(wfml.pattern, text) IS
 	'one property of a pattern (a column of wfml.pattern_input) in words, for explanations; NULL when the pattern does not have it';
@@ -75,16 +75,16 @@ CREATE FUNCTION wfml.suggestion_rule(pattern wfml.pattern,
 	LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT g.users + g.support + g.lift + g.n_events, g.users, g.support, g.lift, g.n_events
-	FROM (SELECT 0.3 * (1 - pg_catalog.power(0.5, coalesce((pattern).users, 0) / 10.0))::double precision AS users,
-			0.3 * (1 - pg_catalog.power(0.5, coalesce((pattern).support, 0) / 0.05)) AS support,
-			0.2 * (1 - pg_catalog.power(0.5, greatest(coalesce((pattern).lift, 1) - 1, 0) / 5)) AS lift,
-			0.2 * (1 - pg_catalog.power(0.5, greatest(coalesce((pattern).n_events, pg_catalog.cardinality((pattern).events), 0) - 1, 0) / 3.0))::double precision AS n_events) g;
+	FROM (SELECT 0.3 * (1 - 10 / (10 + coalesce((pattern).users, 0)::double precision)) AS users,
+			0.3 * (1 - 0.05 / (0.05 + coalesce((pattern).support, 0))) AS support,
+			0.2 * (1 - 5 / (4 + greatest(coalesce((pattern).lift, 1), 1))) AS lift,
+			0.2 * (1 - 3 / (2 + greatest(coalesce((pattern).n_events, pg_catalog.cardinality((pattern).events), 1), 1)::double precision)) AS n_events) g;
 END;
 COMMENT ON FUNCTION wfml.suggestion_rule(wfml.pattern) IS
-	'the rule of wfml.score_suggestion() and what each part adds: 0.3 (1 - 2^(-users/10)) + 0.3 (1 - 2^(-support/0.05)) + 0.2 (1 - 2^(-(lift-1)/5)) + 0.2 (1 - 2^(-(n_events-1)/3)); what is not known adds nothing';
+	'the rule of wfml.score_suggestion() and what each part adds: 0.3 users/(users + 10) + 0.3 support/(support + 0.05) + 0.2 (lift - 1)/(lift + 4) + 0.2 (n_events - 1)/(n_events + 2); what is not known adds nothing';
 
-CREATE FUNCTION wfml.score_suggestion(pattern wfml.pattern,
-	OUT score double precision, OUT explanation text, OUT contributions jsonb, OUT source text)
+-- The three strongest reasons in words, those against it behind a "but".
+CREATE FUNCTION wfml.suggestion_reasons(pattern wfml.pattern, OUT explanation text, OUT contributions jsonb)
 	RETURNS record
 	LANGUAGE plpgsql STABLE PARALLEL SAFE COST 2000
 AS $$
@@ -92,13 +92,7 @@ AS $$
 DECLARE
 	rule record;
 BEGIN
-	IF pattern IS NOT DISTINCT FROM NULL THEN
-		RETURN;
-	END IF;
-	-- The three strongest reasons in words, those against it behind a "but".
 	IF wfml.has_model('suggestion_scorer') THEN
-		source := 'ml';
-		score := wfml.predict('suggestion_scorer', wfml.pattern_input(pattern));
 		SELECT pg_catalog.concat_ws('; but ',
 				pg_catalog.string_agg(r.words, ', ' ORDER BY r.place) FILTER (WHERE r.place OPERATOR(pg_catalog.<=) 3 AND r.contribution OPERATOR(pg_catalog.>) 0),
 				pg_catalog.string_agg(r.words, ', ' ORDER BY r.place) FILTER (WHERE r.place OPERATOR(pg_catalog.<=) 3 AND r.contribution OPERATOR(pg_catalog.<) 0)),
@@ -106,11 +100,9 @@ BEGIN
 		INTO explanation, contributions
 		FROM (SELECT e.feature, e.contribution, w.words, pg_catalog.count(w.words) OVER (ORDER BY e.ordinality) AS place
 			FROM wfml.explain('suggestion_scorer', wfml.pattern_input(pattern)) WITH ORDINALITY e
-			CROSS JOIN LATERAL (SELECT wfml.suggestion_words(pattern, e.feature) AS words) w) r;
+			CROSS JOIN LATERAL (SELECT wfml.suggestion_words(pattern, e.feature) AS words OFFSET 0) w) r;
 	ELSE
-		source := 'rule';
 		rule := wfml.suggestion_rule(pattern);
-		score := rule.score;
 		SELECT pg_catalog.string_agg(r.words, ', ' ORDER BY r.contribution DESC, r.feature) FILTER (WHERE r.contribution OPERATOR(pg_catalog.>) 0),
 			pg_catalog.jsonb_object_agg(r.feature, r.contribution)
 		INTO explanation, contributions
@@ -118,5 +110,30 @@ BEGIN
 			FROM (VALUES ('users', rule.users), ('support', rule.support), ('lift', rule.lift), ('n_events', rule.n_events)) v(feature, contribution)) r;
 	END IF;
 END $$;
+COMMENT ON FUNCTION wfml.suggestion_reasons(wfml.pattern) IS
+	'why a pattern has the score that wfml.score_suggestion() gives it: the three strongest reasons in words, those against it behind "but", and what each property adds';
+
+CREATE FUNCTION wfml.score_suggestion(pattern wfml.pattern,
+	OUT score double precision, OUT explanation text, OUT contributions jsonb, OUT source text)
+	RETURNS record
+	LANGUAGE plpgsql STABLE PARALLEL SAFE COST 2000
+AS $$
+DECLARE
+	reasons record;
+BEGIN
+	IF pattern IS NOT DISTINCT FROM NULL THEN
+		RETURN;
+	END IF;
+	IF wfml.has_model('suggestion_scorer') THEN
+		source := 'ml';
+		score := wfml.predict('suggestion_scorer', wfml.pattern_input(pattern));
+	ELSE
+		source := 'rule';
+		score := (wfml.suggestion_rule(pattern)).score;
+	END IF;
+	reasons := wfml.suggestion_reasons(pattern);
+	explanation := reasons.explanation;
+	contributions := reasons.contributions;
+END $$;
 COMMENT ON FUNCTION wfml.score_suggestion(wfml.pattern) IS
-	'how good it would be to automate a pattern, 0 to 1, by model "suggestion_scorer" (wfml.train_suggestion_scorer()): the expected score, or the probability that it is accepted. explanation: the three strongest reasons in words, those against it behind "but"; contributions: what each property adds, in log-odds, base being where all start. source ''rule'' when there is no such model: 0.3 (1 - 2^(-users/10)) + 0.3 (1 - 2^(-support/0.05)) + 0.2 (1 - 2^(-(lift-1)/5)) + 0.2 (1 - 2^(-(n_events-1)/3)), contributions being these four. For many: FROM wfml.workflow_needs() n, LATERAL wfml.score_suggestion(…) s';
+	'how good it would be to automate a pattern, 0 to 1, by model "suggestion_scorer" (wfml.train_suggestion_scorer()): the expected score, or the probability that it is accepted. explanation: the three strongest reasons in words, those against it behind "but"; contributions: what each property adds, in log-odds, base being where all start. source ''rule'' when there is no such model: 0.3 users/(users + 10) + 0.3 support/(support + 0.05) + 0.2 (lift - 1)/(lift + 4) + 0.2 (n_events - 1)/(n_events + 2), contributions being these four. For many: FROM wfml.workflow_needs() n, LATERAL wfml.score_suggestion(…) s';
