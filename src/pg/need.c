@@ -27,6 +27,12 @@
 #define MAX_LENGTH 8
 /* A sequence that is in more than that many times the sessions of one that contains it is more than its part. */
 #define MUCH_MORE 2
+/*
+ * Below that some event of a sequence is there by chance.  At 1 it may be one
+ * that every session has: then the sequence without it is in the same sessions
+ * and not closed, so the whole has to stand for it.  Less than rounding is nothing.
+ */
+#define LEAST_GAIN (1 - 1e-9)
 #define FIND_COLUMNS (WFML_PATTERN_COLUMNS + 3)
 
 /* ---- reading ---- */
@@ -137,7 +143,7 @@ choose(const WfFrequentSet *set, WfFrequentPattern **chosen)
 	uint32		m = 0;
 
 	for (uint32 i = 0; i < set->n; i++)
-		if (set->pattern[i].gain > 1)
+		if (set->pattern[i].gain >= LEAST_GAIN)
 			all[m++] = &set->pattern[i];
 	qsort(all, m, sizeof(*all), compare_savings);
 	for (uint32 i = 0; i < m && n < WFML_NEEDS_KEPT; i++)

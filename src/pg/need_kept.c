@@ -81,8 +81,8 @@ wfml_needs_keep(const WfmlBinding *binding, const WfmlNeeds *needs)
 				 " ON CONFLICT (binding) DO UPDATE SET made_at = pg_catalog.now(), sessions = $2, users = $3, min_support = $4",
 				 4, types, values, NULL);
 	wfml_execute("DELETE FROM wfml.need WHERE binding OPERATOR(pg_catalog.=) $1", 1, types, values, NULL);
-	wfml_execute("DELETE FROM wfml.need_refresh r WHERE NOT EXISTS (SELECT FROM wfml.source_binding b"
-				 " WHERE b.id OPERATOR(pg_catalog.=) r.binding)", 0, NULL, NULL, NULL);
+	wfml_execute("DELETE FROM wfml.need_refresh r WHERE r.binding OPERATOR(pg_catalog.<>) $1 AND NOT EXISTS"
+				 " (SELECT FROM wfml.source_binding b WHERE b.id OPERATOR(pg_catalog.=) r.binding)", 1, types, values, NULL);
 	for (int i = 0; i < needs->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
