@@ -413,6 +413,7 @@ CREATE FUNCTION wfml.generate_demo(users integer DEFAULT 200, days integer DEFAU
 	SET search_path = pg_catalog, pg_temp
 	SET TimeZone = 'UTC'
 	SET client_min_messages = warning
+	SET jit = off
 AS $$
 DECLARE
 	first_day timestamptz := date_trunc('day', starts);
@@ -440,7 +441,7 @@ BEGIN
 	PERFORM wfml.demo_patterns(users, days, seed, first_day);
 	DROP TABLE pg_temp.demo_habit, pg_temp.demo_workflow, pg_temp.demo_member, pg_temp.demo_run, pg_temp.demo_session,
 		pg_temp.demo_step, pg_temp.demo_event, pg_temp.demo_pattern;
-	FOR "table" IN SELECT relname FROM pg_class WHERE relnamespace = schema_name::text::regnamespace AND relkind = 'r' ORDER BY relname LIKE 'truth%', relname LOOP
+	FOR "table" IN SELECT relname FROM pg_class WHERE relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = schema_name) AND relkind = 'r' ORDER BY relname LIKE 'truth%', relname LOOP
 		EXECUTE format('ANALYZE %I.%I', schema_name, "table");
 		EXECUTE format('SELECT count(*) FROM %I.%I', schema_name, "table") INTO "rows";
 		RETURN NEXT;
