@@ -106,7 +106,7 @@ typedef struct WfSlotJudged
  * can be chosen; those before it, of which the last WF_SLOT_HISTORY count, are
  * what is known when it opens.
  */
-#define WF_SLOT_HISTORY 500
+#define WF_SLOT_HISTORY 1000
 void		wf_slot_judge(const WfSlotRun *runs, size_t from, size_t n, uint64_t allowed, bool outcome_model,
 						  WfBelief *who, size_t n_who, const double group[WF_N_SLOTS], WfSlotJudged *judged);
 

@@ -14,7 +14,7 @@ CREATE FUNCTION wfml.slot_policy(slots integer[], succeeded boolean[], who integ
 	LANGUAGE C IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'wfml_slot_policy';
 COMMENT ON FUNCTION wfml.slot_policy(integer[], boolean[], integer[], integer[], bigint[], double precision[], boolean) IS
-	'what would have come of starting each window''s runs in the slot that wfml.slot_values() of the 500 runs before it names the best of those allowed (bits of the slots): for each run that slot (NULL: none had 5 runs), the weight of the run for it and its doubly robust value, whose mean is the estimated success rate. windows: equal numbers one after the other are one window, negative ones history only';
+	'what would have come of starting each window''s runs in the slot that wfml.slot_values() of the 1000 runs before it names the best of those allowed (bits of the slots): for each run that slot (NULL: none had 5 runs), the weight of the run for it and its doubly robust value, whose mean is the estimated success rate. windows: equal numbers one after the other are one window, negative ones history only';
 
 CREATE FUNCTION wfml.slot_of(at timestamptz, timezone text) RETURNS integer
 	LANGUAGE SQL STABLE PARALLEL SAFE
@@ -81,7 +81,7 @@ BEGIN
 			b.succeeded, (dense_rank() OVER (ORDER BY b.user_id))::integer AS who,
 			EXTRACT(epoch FROM b.finished_at - b.started_at)::double precision AS took,
 			row_number() OVER (ORDER BY b.finished_at, b.started_at, b.user_id, b.succeeded) AS n
-		FROM wfml.bound_rows('runs', workflow_id => slot_estimates.workflow_id, until => known_by, row_limit => 500)
+		FROM wfml.bound_rows('runs', workflow_id => slot_estimates.workflow_id, until => known_by, row_limit => 1000)
 			AS b (user_id text, started_at timestamptz, finished_at timestamptz, succeeded boolean)
 		CROSS JOIN LATERAL (SELECT b.started_at AT TIME ZONE zone) local (t)
 		WHERE b.succeeded IS NOT NULL AND b.started_at IS NOT NULL AND b.finished_at IS NOT NULL) r;
@@ -94,7 +94,7 @@ BEGIN
 		FROM unnest(slots, took) u (slot, took) GROUP BY u.slot) d ON d.slot = v.slot;
 END $$;
 COMMENT ON FUNCTION wfml.slot_estimates(text, timestamptz) IS
-	'wfml.slot_values() of a workflow''s newest 500 runs that finished before known_by, hours in the time zone of the binding; expected_duration: median of the slot''s runs, of all when it has none. source "ml" where a model trigger_predictor is there, else "rule": success rate of the slot''s runs with 4 runs of the workflow''s rate added, and Wilson''s bound';
+	'wfml.slot_values() of a workflow''s newest 1000 runs that finished before known_by, hours in the time zone of the binding; expected_duration: median of the slot''s runs, of all when it has none. source "ml" where a model trigger_predictor is there, else "rule": success rate of the slot''s runs with 4 runs of the workflow''s rate added, and Wilson''s bound';
 
 CREATE FUNCTION wfml.best_times(workflow_id text, since timestamptz DEFAULT now(), until timestamptz DEFAULT now() + interval '1 day',
 	step interval DEFAULT '1 hour', n integer DEFAULT 5)
@@ -135,4 +135,4 @@ BEGIN
 	LIMIT n;
 END $$;
 COMMENT ON FUNCTION wfml.best_times(text, timestamptz, timestamptz, interval, integer) IS
-	'the n best moments to start a workflow from since to until (exclusive), every step, from the runs known at since (now if that is later): best lower bound first. probability: estimated success rate of its hour, weekdays and weekends apart; lower: it is above that in about 9 of 10 cases; support: runs of its newest 500 in that hour. Under 5 there is no support: lower is NULL, reason says so, and the moment ranks after all others. source "ml": doubly robust, see wfml.slot_values(); "rule", without a model trigger_predictor: shrunk success rate of the hour. Assumes that what makes a run fail and also moves its hour is seen: who runs it and when';
+	'the n best moments to start a workflow from since to until (exclusive), every step, from the runs known at since (now if that is later): best lower bound first. probability: estimated success rate of its hour, weekdays and weekends apart; lower: it is above that in about 9 of 10 cases; support: runs of its newest 1000 in that hour. Under 5 there is no support: lower is NULL, reason says so, and the moment ranks after all others. source "ml": doubly robust, see wfml.slot_values(); "rule", without a model trigger_predictor: shrunk success rate of the hour. Assumes that what makes a run fail and also moves its hour is seen: who runs it and when';
