@@ -234,7 +234,7 @@ static const char model_call[] =
 "  ' (baseline ' OPERATOR(pg_catalog.||) pg_catalog.round(s.baseline::pg_catalog.numeric, 3)::pg_catalog.text OPERATOR(pg_catalog.||) ')') END, s.rows)"
 " FROM wfml.train_one($1, $2) s";
 static const char rows_call[] =
-"SELECT pg_catalog.jsonb_build_object('rows', n), NULL::pg_catalog.int4, pg_catalog.format('%s: %s rows', $1, n) FROM wfml.refresh_kept($1) n";
+"SELECT pg_catalog.jsonb_build_object('sequences', n), NULL::pg_catalog.int4, pg_catalog.format('%s: %s sequences', $1, n) FROM wfml.refresh_needs() n";
 
 /* As the caller; its result and the job's end are one transaction. */
 static void

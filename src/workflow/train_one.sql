@@ -8,6 +8,7 @@ CREATE FUNCTION wfml.workflow_kinds(
 		SELECT k.step, k.kind, k.needs, k.needs_columns, k.is_model, k.purpose
 		FROM (VALUES
 			(1, 'sequence_predictor', 'events', 'user_id, event, at', true, 'what a user does next'),
+			(2, 'workflow_needs', 'events', 'user_id, event, at', false, 'what users do again and again and no workflow does'),
 			(3, 'pattern_classifier', 'patterns', 'events, category', true, 'which category a pattern belongs to'),
 			(4, 'suggestion_scorer', 'suggestions', 'events, accepted (or score)', true, 'how good a suggestion is'),
 			(5, 'trigger_predictor', 'runs', 'workflow_id, started_at, finished_at, succeeded', true, 'whether a workflow would succeed at a time'),
