@@ -175,6 +175,23 @@ wf_slot_propensity(const double counts[WF_N_SLOTS], const double group[WF_N_SLOT
 	}
 }
 
+/* Share of the runs on weekdays (0) or weekends (1), shrunk as a propensity is. */
+static double
+day_share(const double counts[WF_N_SLOTS], const double group[WF_N_SLOTS], int day)
+{
+	double		n[2] = {0};
+	double		g[2] = {0};
+
+	for (int s = 0; s < WF_N_SLOTS; s++)
+	{
+		n[s / 24] += counts[s];
+		g[s / 24] += group[s];
+	}
+	if (g[0] + g[1] <= 0)
+		return n[day] / fmax(n[0] + n[1], 1);
+	return (n[day] + GROUP_RUNS * g[day] / (g[0] + g[1])) / (n[0] + n[1] + GROUP_RUNS);
+}
+
 /* ---- values ---- */
 
 typedef struct Sums
@@ -293,6 +310,7 @@ wf_slot_judge(const WfSlotRun *runs, size_t from, size_t n, uint64_t allowed, bo
 	WfSlotValue values[WF_N_SLOTS];
 	double		counts[WF_N_SLOTS] = {0};
 	double		e[WF_N_SLOTS];
+	double		of_day = 0;		/* propensity of the chosen slot among those of its kind of day */
 	int			best;
 
 	for (size_t i = start; i < from; i++)
@@ -302,6 +320,8 @@ wf_slot_judge(const WfSlotRun *runs, size_t from, size_t n, uint64_t allowed, bo
 	if (!outcome_model)
 		wf_slot_rates(runs + start, from - start, values);
 	best = wf_slot_best(values, allowed);
+	if (best >= 0)
+		of_day = e[best] / fmax(day_share(counts, group, best / 24), e[best] / 3);
 	for (size_t i = from; i < n; i++)
 	{
 		WfSlotJudged *j = &judged[i - from];
@@ -312,7 +332,7 @@ wf_slot_judge(const WfSlotRun *runs, size_t from, size_t n, uint64_t allowed, bo
 		if (best < 0)
 			continue;
 		j->expected = wf_slot_model_ask(&model, runs[i].who, best);
-		j->weight = wf_slot_kernel(runs[i].slot, best) / e[best];
+		j->weight = wf_slot_kernel(runs[i].slot, best) / of_day;
 		j->value = j->expected + j->weight * ((runs[i].succeeded ? 1.0 : 0.0) - wf_slot_model_ask(&model, runs[i].who, runs[i].slot));
 	}
 }

@@ -97,12 +97,12 @@ typedef struct WfSlotJudged
 {
 	int			chosen;			/* slot; -1: none was supported */
 	double		expected;		/* mu(chosen) */
-	double		weight;			/* K / e of the run for the chosen slot; 0: it ran elsewhere */
+	double		weight;			/* K / e of the run for the chosen slot, e among the slots of its kind of day; 0: it ran elsewhere */
 	double		value;			/* expected + weight * (Y - mu(its slot)); NaN without a slot */
 } WfSlotJudged;
 
 /*
- * runs[from .. n) are judged, all of one window in which the slots of allowed
+ * runs[from .. n) are judged, all of one day, of whose slots those of allowed
  * can be chosen; those before it, of which the last WF_SLOT_HISTORY count, are
  * what is known when it opens.
  */

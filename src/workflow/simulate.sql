@@ -16,8 +16,8 @@ BEGIN
 	opens := split_part(spec ->> 'window', '-', 1)::time;
 	closes := split_part(spec ->> 'window', '-', 2)::time;
 	FOR h IN 0..23 LOOP
-		IF CASE WHEN opens < closes THEN make_time(h, 59, 59.999) >= opens AND make_time(h, 0, 0) < closes
-			ELSE make_time(h, 59, 59.999) >= opens OR make_time(h, 0, 0) < closes END THEN
+		IF (make_time(h, 59, 59.999) >= opens AND make_time(h, 0, 0) < closes)
+			OR (opens >= closes AND (make_time(h, 59, 59.999) >= opens OR make_time(h, 0, 0) < closes)) THEN
 			bits := bits | (1::bigint << h) | (1::bigint << (h + 24));
 		END IF;
 	END LOOP;
@@ -61,12 +61,10 @@ BEGIN
 	FROM wfml.slot_policy(slots, ok, who, days,
 		(SELECT array_agg(CASE WHEN u.s < 24 THEN bits & 16777215 ELSE bits & 281474959933440 END ORDER BY u.i)
 			FROM unnest(slots) WITH ORDINALITY u (s, i)),
-		CASE WHEN model THEN wfml.slot_group(workflow_id, since, zone) END, model) p
-	-- Runs that the window would not have moved say nothing of it.
-	WHERE (bits >> slots[p.run]) & 1 = 1;
+		CASE WHEN model THEN wfml.slot_group(workflow_id, since, zone) END, model) p;
 END $$;
 COMMENT ON FUNCTION wfml.simulate_workflow(text, jsonb, timestamptz, timestamptz) IS
-	'runs of a workflow that started since that moment within a predictive schedule''s window: outcome, the slot that would have been chosen by what was known when its day began, and weight and doubly robust value for it, as wfml.slot_policy()';
+	'runs of a workflow that started since that moment: outcome, the slot of a predictive schedule''s window that would have been chosen by what was known when its day began, and weight and doubly robust value for it, as wfml.slot_policy()';
 
 CREATE FUNCTION wfml.simulate_schedule(since timestamptz, until timestamptz DEFAULT now())
 	RETURNS TABLE (workflow_id text, runs bigint, actual double precision, predicted double precision, lower double precision,
@@ -105,4 +103,4 @@ BEGIN
 	FROM said s ORDER BY s.workflow_id NULLS LAST;
 END $$;
 COMMENT ON FUNCTION wfml.simulate_schedule(timestamptz, timestamptz) IS
-	'what success rate your predictive schedules would have had over history, one row for each and one (workflow_id NULL) for all together. actual: rate of the runs that started in the windows; predicted: doubly robust estimate had each day''s runs been started at the hour that was then predicted, by earlier runs only; lower, upper: its 80 % interval; uplift: predicted over actual, less 1; supported: share of the runs for which some hour had 5 runs before; effective_runs: effective sample size, (sum of weights)^2 / sum of squares. Under 0.5 supported or 100 effective runs the estimate is NULL and reason says why. It assumes that nothing unseen moves both the time of a run and its success: given who runs it, the hour and the day, time was chosen at random';
+	'what success rate your predictive schedules would have had over history, one row for each and one (workflow_id NULL) for all together. actual: rate of all runs that started in that time; predicted: doubly robust estimate had each day''s runs been started at the hour that was then predicted, by earlier runs only; lower, upper: its 80 % interval; uplift: predicted over actual, less 1; supported: share of the runs for which some hour had 5 runs before; effective_runs: effective sample size, (sum of weights)^2 / sum of squares. Under 0.5 supported or 100 effective runs the estimate is NULL and reason says why. It assumes that nothing unseen moves both the time of a run and its success: given who runs it, the hour and the day, time was chosen at random';
