@@ -11,7 +11,6 @@
 #include "pg/compat.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "parser/parse_type.h"
@@ -19,9 +18,11 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include <math.h>
 
+#include "pg/owner.h"
 #include "pg/run_features.h"
 
 /* Columns of every query over history; of the workflow's own further ones follow. */
@@ -52,28 +53,51 @@ typedef struct Reading
 
 /* ---- queries ---- */
 
-/*
- * "q.column = $1" in the column's type, so that an index serves; types that
- * bring operators of their own are compared as text.
- */
+/* A type by its name in the binding, which its owner's search_path explains. */
+static Oid
+type_of_name(const WfmlBinding *binding, const char *name)
+{
+	Oid			type;
+	int32		typmod;
+	WfmlAsOwner as;
+
+	wfml_as_owner_begin(&as, binding->owner, binding->search_path, binding->timezone);
+#if PG_VERSION_NUM >= 160000
+	(void) parseTypeString(name, &type, &typmod, NULL);
+#else
+	parseTypeString(name, &type, &typmod, false);
+#endif
+	wfml_as_owner_end(&as);
+	return getBaseType(type);
+}
+
+/* What to cast a text to so that it compares with a column by an operator of pg_catalog; NULL: compare as text. */
+static const char *
+comparable_type(const WfmlBinding *binding, const char *column)
+{
+	static const char *const common[] = {"text", "integer", "bigint", "smallint", "uuid"};
+	const char *name = wfml_binding_type(binding, column);
+	Oid			type;
+
+	for (size_t i = 0; i < lengthof(common); i++)
+		if (strcmp(name, common[i]) == 0)
+			return common[i];
+	type = type_of_name(binding, name);
+	if (type == VARCHAROID)
+		return "text";
+	if ((type >= FirstGenbkiObjectId && !type_is_enum(type)) || !OidIsValid(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr))
+		return NULL;
+	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* "q.column = $1" in the column's type, so that an index serves. */
 static void
 append_equality(StringInfo sql, const WfmlRunLayout *layout, const char *name)
 {
-	const char *type_name = wfml_binding_type(layout->binding, name);
-	Oid			type;
-	int32		typmod;
+	const char *type = comparable_type(layout->binding, name);
 
-#if PG_VERSION_NUM >= 160000
-	(void) parseTypeString(type_name, &type, &typmod, NULL);
-#else
-	parseTypeString(type_name, &type, &typmod, false);
-#endif
-	type = getBaseType(type);
-	if (type == VARCHAROID)
-		type = TEXTOID;
-	if (type < FirstGenbkiObjectId || type_is_enum(type))
-		appendStringInfo(sql, "q.%s OPERATOR(pg_catalog.=) $1::%s", quote_identifier(name),
-						 format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	if (type)
+		appendStringInfo(sql, "q.%s OPERATOR(pg_catalog.=) $1::%s", quote_identifier(name), type);
 	else
 		appendStringInfo(sql, "q.%s::pg_catalog.text OPERATOR(pg_catalog.=) $1", quote_identifier(name));
 }
