@@ -142,6 +142,18 @@ static const char remember_query[] =
 " kept_until = CASE WHEN run_sync.binding = excluded.binding THEN greatest(run_sync.kept_until, excluded.kept_until)"
 " ELSE excluded.kept_until END";
 
+/* Another session may do the same: then it need not be done, and nobody be told. */
+static void
+make_statistics(void)
+{
+	WfmlWriter	writer;
+
+	wfml_write_begin(&writer, "wfml.sync_runs()");
+	(void) set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) wfml_execute("ANALYZE (SKIP_LOCKED) wfml.run_history", 0, NULL, NULL, NULL);
+	wfml_write_end(&writer);
+}
+
 static void
 write_batch(Sync *sync)
 {
@@ -151,6 +163,7 @@ write_batch(Sync *sync)
 	Oid			sync_types[] = {TEXTARRAYOID, get_array_type(TIMESTAMPTZOID), OIDOID, INT8OID, INTERVALOID};
 	Datum		sync_values[5];
 	WfmlWriter	writer;
+	uint64		n;
 
 	for (int i = 0; i < RUN_COLUMNS; i++)
 	{
@@ -165,9 +178,12 @@ write_batch(Sync *sync)
 	sync_values[3] = Int64GetDatum(sync->binding);
 	sync_values[4] = IntervalPGetDatum(&overlap);
 	wfml_write_begin(&writer, "wfml.sync_runs()");
-	sync->n_kept += wfml_execute(insert_query, RUN_COLUMNS + 1, types, values, NULL);
+	n = wfml_execute(insert_query, RUN_COLUMNS + 1, types, values, NULL);
 	(void) wfml_execute(remember_query, 5, sync_types, sync_values, NULL);
 	wfml_write_end(&writer);
+	sync->n_kept += n;
+	if (n >= ANALYZE_RUNS)
+		make_statistics();
 }
 
 /* ---- a batch ---- */
@@ -214,7 +230,7 @@ next_batch(Sync *sync)
 	return full;
 }
 
-/* ---- the end ---- */
+/* ---- warnings ---- */
 
 static const char failures_query[] =
 "SELECT h.tool, h.workflow_id, count(*), max(h.name) FROM wfml.run_history h"
@@ -249,19 +265,9 @@ warn_of_failures(const Sync *sync)
 }
 
 static void
-end_step(void *arg)
+warn_step(void *arg)
 {
-	const Sync *sync = arg;
-
-	if (sync->n_kept >= ANALYZE_RUNS)
-	{
-		WfmlWriter	writer;
-
-		wfml_write_begin(&writer, "wfml.sync_runs()");
-		(void) wfml_execute("ANALYZE wfml.run_history", 0, NULL, NULL, NULL);
-		wfml_write_end(&writer);
-	}
-	warn_of_failures(sync);
+	warn_of_failures(arg);
 }
 
 /* ---- sync_runs ---- */
@@ -335,7 +341,7 @@ sync_owner(Oid owner, Oid user, WfmlCommit commit, MemoryContext context)
 		more = next_batch(&sync);
 		wfml_commit_step(commit);
 	} while (more);
-	error = wfml_step(end_step, &sync);
+	error = wfml_step(warn_step, &sync);
 	if (error)
 		ReThrowError(error);
 	wfml_commit_step(commit);

@@ -6,6 +6,7 @@
 SET client_min_messages = error;
 BEGIN;
 SET LOCAL TimeZone = 'UTC';
+SET LOCAL DateStyle = ISO;
 CREATE ROLE wfml_tool_owner;
 CREATE ROLE wfml_tool_member IN ROLE wfml_tool_owner;
 CREATE ROLE "Wfml Odd-Name";
