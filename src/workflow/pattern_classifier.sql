@@ -56,8 +56,8 @@ BEGIN
 		'category',
 		-- Of the learners a forest was best on templates of workflows, with more
 		-- features in each split than sqrt; many rows need no such deep trees.
-		CASE WHEN labelled > 20000 THEN '{"max_features": 0.1, "trees": 100, "min_samples_leaf": 5}'::jsonb
-			ELSE '{"max_features": 0.1, "trees": 200}' END || coalesce(params, '{}'),
+		CASE WHEN labelled > 20000 THEN '{"max_features": 0.1, "trees": 50, "min_samples_leaf": 5}'::jsonb
+			ELSE '{"max_features": 0.1}' END || coalesce(params, '{}'),
 		ARRAY['events', 'n_events', 'n_distinct', 'first_event', 'last_event', 'support', 'users', 'lift', 'typical_hour', 'weekday_share', 'gap_seconds'],
 		'classification');
 	RETURN summary;
