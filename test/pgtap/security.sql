@@ -135,6 +135,14 @@ INSERT INTO matrix VALUES
     ('next_event_agg', 'use', $$'next', 'a'::text, now()$$, 3, 'SELECT '), ('next_event_agg', 'use', $$'next', 1::bigint, now()$$, 3, 'SELECT '),
     ('next_event_agg', 'use', $$'next', gen_random_uuid(), now()$$, 3, 'SELECT '),
     ('run_retraining', 'any', '', 1, 'CALL '), ('run_jobs', 'any', '', 1, 'CALL '), ('prune_predictions', 'any', $$interval '100 days'$$, 1, 'CALL ');
+-- tools and what is kept of their runs
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('bind_n8n', 'tool', ''), ('bind_airflow', 'tool', ''), ('bind_pg_cron', 'tool', $$'public'$$), ('tool_columns', 'inner', $$'n8n', 'public', 'points', '{x}'$$),
+    ('tool_kinds', 'inner', $$'n8n', NULL, '{runs}'$$), ('tool_runs', 'inner', $$'n8n', 't', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'$$),
+    ('bind_tool', 'inner', $$'n8n', 'events', 'SELECT c AS user_id, event, at FROM public.log_of_events'$$), ('n8n_node_types', 'inner', $$'[]'$$), ('airflow_task_ids', 'inner', $$'{}'$$),
+    ('n8n_runs', 'tool', $$'public', ''$$), ('n8n_usage', 'inner', $$'public', ''$$), ('n8n_workflows', 'tool', $$'public', ''$$), ('warn_of_n8n_settings', 'tool', $$'public', ''$$),
+    ('airflow_runs', 'tool', $$'public'$$), ('airflow_workflows', 'tool', $$'public'$$);
+INSERT INTO matrix VALUES ('sync_runs', 'any', '', 1, 'CALL ', ''), ('prune_runs', 'any', $$interval '100 years'$$, 1, 'CALL ', '');
 -- sources
 INSERT INTO matrix (name, kind, arguments) VALUES
     ('bind', 'any', $$'events', 'SELECT c AS user_id, event, at FROM log_of_events'$$), ('unbind', 'any', $$'events'$$), ('has_source', 'any', $$'runs'$$),
@@ -189,6 +197,7 @@ INSERT INTO rule VALUES
     ('grant source', 'yes yes 42501 42704 yes', '42704 42704 42704'),
     ('cron', '0A000 0A000 0A000 0A000 0A000', NULL),
     ('inner', 'yes yes yes yes yes', 'yes yes yes'),
+    ('tool', '42P01 42P01 42P01 42P01 42P01', NULL),
     ('none', '42501 42501 42501 42501 yes', NULL);
 
 SELECT is(string_agg(try(who, query), ' ' ORDER BY n), expected, kind || ': ' || query)
@@ -247,6 +256,7 @@ INSERT INTO sight VALUES
     ('retrain_policies', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.retrain_policies', 'secret secret strange', NULL, 'secret,strange'),
     ('sources', 'SELECT count(*) FROM wfml.sources', '2 2 0', NULL, '2'),
     ('sources', 'SELECT count(source) FROM wfml.sources', '2 0 0', NULL, '2'),
+    ('kept_runs', 'SELECT count(*) FROM wfml.kept_runs', '0 0 0', NULL, '0'), ('kept_tools', 'SELECT count(*) FROM wfml.kept_tools', '0 0 0', NULL, '0'),
     ('training_progress', 'SELECT count(*) FROM wfml.training_progress', '0 0 0', NULL, '0'),
     ('system_metrics', 'SELECT value::int FROM wfml.system_metrics WHERE metric = $$models$$', '4 4 1', NULL, '5'),
     ('algorithms', 'SELECT count(*) > 3 FROM wfml.algorithms', 'true true true', NULL, 'true'),
