@@ -2,8 +2,8 @@
  * frequent_measure.c
  *	  What is told of the closed sequences: who, when, how long, how unlikely.
  *
- * Each is looked for once more in the cases that have its rarest event.  Of
- * every part of it (its first j events) the latest place where it may end is
+ * Each is looked for once more, in the cases of the sequence that it grew
+ * from: found sequences come in that order.  Of every part of it (its first j events) the latest place where it may end is
  * remembered, with the latest place where such an occurrence may begin: a
  * later end can be followed by all that an earlier one can, and none begins
  * earlier.  So the first time that the whole is complete gives the occurrence
@@ -142,6 +142,8 @@ typedef struct Measure
 	uint64_t   *duration;		/* bits of the seconds in each case: not negative, so they sort as numbers */
 	uint64_t   *scratch;
 	uint32_t   *seen_user;		/* 1 + number of the pattern he was last counted for */
+	/* cases of the found sequence that was last seen of each length, while longer ones may follow */
+	WfBytes		cases_of[WF_FREQUENT_MAX_LENGTH + 1];	/* uint32_t */
 } Measure;
 
 static void
@@ -165,6 +167,8 @@ measure_begin(Measure *m, WfFrequentData *data)
 	m->duration = wf_alloc(host, cases->n_cases, sizeof(uint64_t));
 	m->scratch = wf_alloc(host, cases->n_cases, sizeof(uint64_t));
 	m->seen_user = wf_alloc_zero(host, cases->user ? cases->n_users : 0, sizeof(uint32_t));
+	for (int i = 0; i <= WF_FREQUENT_MAX_LENGTH; i++)
+		wf_bytes_init(&m->cases_of[i], host);
 }
 
 static void
@@ -180,6 +184,8 @@ measure_end(Measure *m)
 	wf_release(host, m->duration);
 	wf_release(host, m->scratch);
 	wf_release(host, m->seen_user);
+	for (int i = 0; i <= WF_FREQUENT_MAX_LENGTH; i++)
+		wf_bytes_free(&m->cases_of[i]);
 }
 
 static void
@@ -259,38 +265,63 @@ mean_hour(const Sums *sums)
 	return hour >= 24 ? 0 : hour;
 }
 
+/* Where to look for a found sequence: *n cases, all of its own among them. */
+static const uint32_t *
+candidates(const Measure *m, const uint32_t *events, uint32_t n_events, size_t *n)
+{
+	uint32_t	rarer = m->data->n_having[events[0]] < m->data->n_having[events[1]] ? events[0] : events[1];
+
+	if (n_events > 2)
+	{
+		*n = m->cases_of[n_events - 1].length / sizeof(uint32_t);
+		return (const uint32_t *) (const void *) m->cases_of[n_events - 1].data;
+	}
+	*n = m->having.start[rarer + 1] - m->having.start[rarer];
+	return m->having.cases + m->having.start[rarer];
+}
+
+/* Find the cases of a sequence again: for those that grow from it (keep), for its sums (number, unless none). */
 static void
-describe(Measure *m, WfFrequentPattern *p, uint32_t number)
+find_cases(Measure *m, const uint32_t *events, uint32_t n_events, bool keep, uint32_t number, Sums *sums)
+{
+	const WfCases *cases = m->data->cases;
+	size_t		n;
+	const uint32_t *in = candidates(m, events, n_events, &n);
+
+	m->cases_of[n_events].length = 0;
+	matcher_set(&m->matcher, events, n_events);
+	for (size_t i = 0; i < n; i++)
+	{
+		uint32_t	first,
+					last;
+
+		wf_frequent_work(m->data, cases->start[in[i] + 1] - cases->start[in[i]]);
+		if (!match(&m->matcher, in[i], &first, &last))
+			continue;
+		if (keep)
+			wf_bytes_append(&m->cases_of[n_events], &in[i], sizeof(uint32_t));
+		if (sums)
+			add_case(m, sums, number, in[i], first, last);
+	}
+	matcher_clear(&m->matcher, events);
+}
+
+static void
+describe(Measure *m, WfFrequentPattern *p, uint32_t number, bool keep)
 {
 	WfFrequentData *data = m->data;
 	const WfCases *cases = data->cases;
-	uint32_t	rarest = p->events[0];
 	uint32_t	having[WF_FREQUENT_MAX_LENGTH];
 	Sums		sums = {0};
 
 	for (uint32_t i = 0; i < p->n_events; i++)
-	{
 		having[i] = data->n_having[p->events[i]];
-		if (having[i] < data->n_having[rarest])
-			rarest = p->events[i];
-	}
 	/* in an order that makes lifts of the same events equal to the last bit */
 	wf_insertion_sort(having, p->n_events);
 	p->lift = p->share = (double) p->n_cases / cases->n_cases;
 	for (uint32_t i = 0; i < p->n_events; i++)
 		p->lift /= (double) having[i] / cases->n_cases;
-	matcher_set(&m->matcher, p->events, p->n_events);
-	for (size_t i = m->having.start[rarest]; i < m->having.start[rarest + 1]; i++)
-	{
-		uint32_t	c = m->having.cases[i];
-		uint32_t	first,
-					last;
-
-		if (match(&m->matcher, c, &first, &last))
-			add_case(m, &sums, number, c, first, last);
-		wf_frequent_work(data, cases->start[c + 1] - cases->start[c]);
-	}
-	matcher_clear(&m->matcher, p->events);
+	find_cases(m, p->events, p->n_events, keep, number, &sums);
 	p->n_users = cases->user ? sums.n_users : sums.n_cases;
 	p->hour = cases->minute ? mean_hour(&sums) : NAN;
 	p->weekday_share = cases->minute ? (double) sums.n_weekday / sums.n_cases : NAN;
@@ -367,9 +398,14 @@ wf_frequent_measure(WfFrequentData *data, const WfFoundList *list, WfFrequentSet
 	for (uint32_t i = 0, k = 0; i < list->n; i++)
 	{
 		WfFrequentPattern *p = &set->pattern[k];
+		bool		grows = i + 1 < list->n && found[i + 1].length > found[i].length;
 
 		if (found[i].open)
+		{
+			if (grows)
+				find_cases(&m, wf_found_events(list, &found[i]), found[i].length, true, 0, NULL);
 			continue;
+		}
 		*p = (WfFrequentPattern) {
 			.events = set->events + n_events,
 			.n_events = found[i].length,
@@ -378,7 +414,7 @@ wf_frequent_measure(WfFrequentData *data, const WfFoundList *list, WfFrequentSet
 		};
 		memcpy(set->events + n_events, wf_found_events(list, &found[i]), found[i].length * sizeof(uint32_t));
 		n_events += found[i].length;
-		describe(&m, p, k++);
+		describe(&m, p, k++, grows);
 	}
 	measure_end(&m);
 	sort_patterns(data, set->pattern, set->n);
