@@ -61,15 +61,32 @@ END $$;
 COMMENT ON FUNCTION wfml_api.train(text, jsonb, text, text, text, boolean) IS
 	'POST /train: train a kind of wfml.workflow_kinds() from the source bound for it, or any model from a source (a table or a query, run with the caller''s rights: grant this to roles that may send SQL anyway). With background the answer is a job of wfml_api.jobs()';
 
-CREATE FUNCTION wfml_api.train_all(params jsonb DEFAULT '{}') RETURNS TABLE (type text, job bigint)
+CREATE FUNCTION wfml_api.train_all(params jsonb DEFAULT '{}') RETURNS TABLE (type text, job bigint, message text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
+DECLARE
+	kind record;
 BEGIN
-	RETURN QUERY SELECT a.kind, a.job FROM wfml.train_all_background(coalesce(params, '{}')) a;
+	FOR kind IN SELECT k.kind, k.needs FROM wfml.workflow_kinds() k WHERE k.is_model ORDER BY k.step LOOP
+		type := kind.kind;
+		job := NULL;
+		message := NULL;
+		IF NOT wfml.has_source(kind.needs) THEN
+			message := format('no source is bound for %s', kind.needs);
+		ELSE
+			BEGIN
+				job := wfml.queue_job('train_one', kind.kind, jsonb_build_object('params', coalesce(params -> kind.kind, '{}')));
+			EXCEPTION WHEN insufficient_privilege THEN
+				-- another role's model: the others are trained all the same
+				message := SQLERRM;
+			END;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION wfml_api.train_all(jsonb) IS
-	'POST /train-all: queue the training of every kind whose source is bound, each a background job in a transaction of its own (CALL wfml.train_all() commits, which no request can); wfml_api.jobs() tells how they go';
+	'POST /train-all: queue the training of every kind whose source is bound, each a background job in a transaction of its own (CALL wfml.train_all() commits, which no request can); wfml_api.jobs() tells how they go. message says why a kind has no job: its source is not bound, or its model is another role''s';
 
 CREATE FUNCTION wfml_api.jobs(n integer DEFAULT 20)
 	RETURNS TABLE (job bigint, kind text, type text, status text, phase text, percent numeric, version integer, message text,

@@ -94,6 +94,8 @@ SELECT is(rest('api_app', 'POST', 'train', '{"type": "weather"}'), '"22023"', 'n
 SELECT is(rest('api_app', 'POST', 'train', '{"type": "anomaly_detector", "background": true}') #>> '{0,model}', 'anomaly_detector', 'train in the background');
 SELECT is((SELECT count(r ->> 'job') FROM jsonb_array_elements(rest('api_app', 'POST', 'train_all')) r), 6::bigint, 'train-all queues every kind');
 SELECT is(jsonb_array_length(rest('api_app', 'GET', 'jobs')), 7, 'which jobs() shows');
+SELECT is((SELECT string_agg(DISTINCT r ->> 'message', ' ') FROM jsonb_array_elements(rest('api_trainer', 'POST', 'train_all')) r WHERE r ->> 'job' IS NULL),
+    'no source is bound for events no source is bound for patterns no source is bound for runs no source is bound for suggestions no source is bound for usage', 'or says why not');
 SELECT is(rest('api_app', 'GET', 'train', '{"type": "late"}'), '"405"', 'nothing is trained by GET');
 
 -- 1 models, 2 models/{type}
@@ -156,6 +158,13 @@ SELECT is(rest('api_reader', 'POST', 'retrain', '{"type": "late"}'), '"42501"', 
 SELECT is(rest('api_app', 'POST', 'retrain', '{"type": "late", "force": true}') #>> '{0,activated}', 'true', 'retrain');
 SELECT is(rest('api_reader', 'GET', 'trend', '{"type": "late", "bucket": "1 hour"}') #>> '{0,outcomes}', '1', 'trend/{type}: of what one may see');
 SELECT is(rest('api_app', 'GET', 'trend', '{"type": "late"}') #>> '{0,outcomes}', '2', 'trend/{type}: of all, for the owner');
+
+-- models of another role are passed over, and the rest is trained
+SET LOCAL ROLE api_app;
+SELECT wfml.grant_source(k, 'api_trainer') FROM unnest('{runs,usage}'::text[]) k \g /dev/null
+RESET ROLE;
+SELECT is((SELECT string_agg(r ->> 'message', ', ' ORDER BY r ->> 'type') FROM jsonb_array_elements(rest('api_trainer', 'POST', 'train_all')) r WHERE r ->> 'type' ~ '^(anomaly|trigger|workflow)'),
+    'must be owner of model "anomaly_detector", must be owner of model "workflow_recommender"', 'train-all passes over the models of others');
 
 -- sources given over the API are read with the caller's rights
 SELECT is(rest('api_trainer', 'POST', 'train', '{"type": "mine", "algorithm": "linear", "source": "wfml_demo.run", "target": "succeeded"}'), '"42501"', 'no table that the caller may not read');
