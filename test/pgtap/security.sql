@@ -152,6 +152,18 @@ INSERT INTO matrix VALUES ('bound_rows', 'source', $$'runs') AS r (workflow_id t
 INSERT INTO matrix (name, kind, arguments) VALUES
     ('frequent_sequences', 'any', $$'log_of_events', 'c', 'event', 'at'$$), ('is_subsequence', 'inner', $$'{a}', '{a,b}'$$),
     ('workflow_needs', 'source', ''), ('find_needs', 'source', ''), ('refresh_needs', 'grant source', '');
+-- schedules
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('cron_next', 'any', $$'@daily', now()$$), ('cron_matches', 'any', $$'@daily', now()$$),
+    ('schedule', 'any', $$'3', 'interval', '{"every": "1 hour"}'$$), ('unschedule', 'any', $$'3'$$), ('due_workflows', 'any', ''), ('claim_due', 'any', ''), ('prune_decisions', 'any', ''),
+    ('simulate_schedule', 'any', $$now() - interval '1 day'$$), ('enable_schedule', 'any', '1, false'), ('should_run', 'source', $$'3'$$), ('best_times', 'source', $$'3'$$),
+    ('slot_estimates', 'source', $$'3'$$), ('slot_group', 'source', $$'3', now(), 'UTC'$$), ('schedule_plan_slots', 'source', $$'3', now(), now() + interval '1 day', now()$$),
+    ('simulate_workflow', 'source', $$'3', '{"window": "24 hours"}', now() - interval '1 day', now()$$),
+    ('put_schedule', 'any', NULL), ('remove_schedule', 'any', '1'), ('stamp_schedule', 'any', '1, NULL, NULL, now(), NULL, NULL'), ('note_plan', 'any', $$1, NULL, NULL, NULL, NULL$$),
+    ('note_decision', 'any', $$NULL, '3', NULL, now(), true, false, NULL, 'rule', 'mine', NULL$$), ('decide', 'inner', NULL), ('decide_event', 'inner', NULL), ('decide_predictive', 'inner', NULL),
+    ('check_schedule', 'inner', $$'interval', '{"every": "1 hour"}'$$), ('schedule_spec_error', 'inner', NULL), ('schedule_duration', 'inner', $$'{}', 'every', '1 s', NULL$$),
+    ('schedule_window', 'inner', $$'{"window": "24 hours"}', now(), true, now()$$), ('next_of_grid', 'inner', $$now(), '1 hour', now()$$), ('weigh_slots', 'inner', $$'[]', now(), NULL$$),
+    ('window_slots', 'inner', $$'{"window": "24 hours"}'$$), ('slot_of', 'inner', $$now(), 'UTC'$$), ('slot_values', 'inner', $$'{1}', '{true}', '{1}'$$), ('slot_policy', 'inner', $$'{1}', '{true}', '{1}', '{1}', '{1}'$$);
 -- training of all kinds, anomalies
 INSERT INTO matrix (name, kind, arguments) VALUES
     ('train_one', 'source', $$'anomaly_detector'$$), ('train_anomaly_detector', 'source', ''), ('train_all_background', 'any', ''), ('workflow_kinds', 'inner', ''),
@@ -257,6 +269,7 @@ INSERT INTO sight VALUES
     ('sources', 'SELECT count(*) FROM wfml.sources', '2 2 0', NULL, '2'),
     ('sources', 'SELECT count(source) FROM wfml.sources', '2 0 0', NULL, '2'),
     ('kept_runs', 'SELECT count(*) FROM wfml.kept_runs', '0 0 0', NULL, '0'), ('kept_tools', 'SELECT count(*) FROM wfml.kept_tools', '0 0 0', NULL, '0'),
+    ('schedules', 'SELECT count(*) FROM wfml.schedules', '0 0 0', NULL, '0'), ('decisions', 'SELECT count(*) FROM wfml.decisions', '0 0 0', NULL, '0'),
     ('training_progress', 'SELECT count(*) FROM wfml.training_progress', '0 0 0', NULL, '0'),
     ('system_metrics', 'SELECT value::int FROM wfml.system_metrics WHERE metric = $$models$$', '4 4 1', NULL, '5'),
     ('algorithms', 'SELECT count(*) > 3 FROM wfml.algorithms', 'true true true', NULL, 'true'),
