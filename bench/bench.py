@@ -10,6 +10,7 @@ import accuracy
 import caches
 import explaining
 import factors
+import frequent
 import isolation
 import log
 import lstm
@@ -51,6 +52,7 @@ BENCHES = {
     "sequence": sequence.sequence,
     "trigger": trigger.trigger,
     "monitor": monitor.views,
+    "frequent": frequent.frequent,
     "log": log.log,
     "log-view": log.view,
 }
