@@ -39,6 +39,10 @@ SELECT wfml.bind('runs', 'SELECT x AS workflow_id, now() AS started_at, now() AS
 SELECT wfml.grant_source('runs', 'wfml_grantee') \g /dev/null
 SELECT wfml.bind('events', 'SELECT c AS user_id, event, at FROM log_of_events') \g /dev/null
 SELECT wfml.grant_source('events', 'wfml_grantee') \g /dev/null
+SELECT wfml.bind('usage', 'SELECT u AS user_id, item AS workflow_id, stars AS weight FROM likes') \g /dev/null
+SELECT wfml.bind('patterns', $$SELECT ARRAY['a', 'b' || x % 3] AS events, id AS users, (x % 3)::text AS category FROM points$$) \g /dev/null
+SELECT wfml.bind('suggestions', $$SELECT ARRAY['a', 'b' || x % 3] AS events, x AS support, x % 3 = 0 AS accepted FROM points$$) \g /dev/null
+SELECT wfml.grant_source(k, 'wfml_grantee') FROM unnest('{usage,patterns,suggestions}'::text[]) k \g /dev/null
 RESET ROLE;
 UPDATE wfml.ml_model SET created_at = now() - interval '1 day';
 SELECT set_config('test.id', wfml.version_id('secret')::text, true), set_config('test.odd', wfml.version_id('odd')::text, true),
@@ -164,6 +168,16 @@ INSERT INTO matrix (name, kind, arguments) VALUES
     ('check_schedule', 'inner', $$'interval', '{"every": "1 hour"}'$$), ('schedule_spec_error', 'inner', NULL), ('schedule_duration', 'inner', $$'{}', 'every', '1 s', NULL$$),
     ('schedule_window', 'inner', $$'{"window": "24 hours"}', now(), true, now()$$), ('next_of_grid', 'inner', $$now(), '1 hour', now()$$), ('weigh_slots', 'inner', $$'[]', now(), NULL$$),
     ('window_slots', 'inner', $$'{"window": "24 hours"}'$$), ('slot_of', 'inner', $$now(), 'UTC'$$), ('slot_values', 'inner', $$'{1}', '{true}', '{1}'$$), ('slot_policy', 'inner', $$'{1}', '{true}', '{1}', '{1}', '{1}'$$);
+-- suggestions
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('suggest', 'source', ''), ('ranked_needs', 'source', 'NULL, 5, NULL'), ('next_workflow_events', 'source', $$'1'$$), ('frequent_successors', 'source', $$'a'$$),
+    ('recommend_workflows', 'source', $$'1'$$), ('popular_workflows', 'source', $$'1'$$), ('train_pattern_classifier', 'source', ''),
+    ('train_suggestion_scorer', 'source', ''), ('train_sequence_predictor', 'source', ''), ('train_workflow_recommender', 'source', ''),
+    ('classify_pattern', 'any', $$jsonb_populate_record(NULL::wfml.pattern, '{"events": ["a"]}')$$),
+    ('score_suggestion', 'any', $$jsonb_populate_record(NULL::wfml.pattern, '{"events": ["a"]}')$$),
+    ('pattern_input', 'inner', $$jsonb_populate_record(NULL::wfml.pattern, '{"events": ["a"]}')$$), ('distinct_events', 'inner', $$'{a}'$$),
+    ('similar_category', 'inner', $$'{a}'$$), ('suggestion_words', 'inner', $$NULL, 'users'$$), ('suggestion_rule', 'inner', 'NULL'),
+    ('suggestion_reasons', 'inner', 'NULL');
 -- training of all kinds, anomalies
 INSERT INTO matrix (name, kind, arguments) VALUES
     ('train_one', 'source', $$'anomaly_detector'$$), ('train_anomaly_detector', 'source', ''), ('train_all_background', 'any', ''), ('workflow_kinds', 'inner', ''),
@@ -266,8 +280,8 @@ INSERT INTO sight VALUES
     ('jobs', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.jobs', 'secret - strange', NULL, 'secret,strange'),
     ('attachments', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.attachments', 'secret secret strange', NULL, 'secret,strange'),
     ('retrain_policies', 'SELECT string_agg(model, $$,$$ ORDER BY model) FROM wfml.retrain_policies', 'secret secret strange', NULL, 'secret,strange'),
-    ('sources', 'SELECT count(*) FROM wfml.sources', '2 2 0', NULL, '2'),
-    ('sources', 'SELECT count(source) FROM wfml.sources', '2 0 0', NULL, '2'),
+    ('sources', 'SELECT count(*) FROM wfml.sources', '5 5 0', NULL, '5'),
+    ('sources', 'SELECT count(source) FROM wfml.sources', '5 0 0', NULL, '5'),
     ('kept_runs', 'SELECT count(*) FROM wfml.kept_runs', '0 0 0', NULL, '0'), ('kept_tools', 'SELECT count(*) FROM wfml.kept_tools', '0 0 0', NULL, '0'),
     ('schedules', 'SELECT count(*) FROM wfml.schedules', '0 0 0', NULL, '0'), ('decisions', 'SELECT count(*) FROM wfml.decisions', '0 0 0', NULL, '0'),
     ('training_progress', 'SELECT count(*) FROM wfml.training_progress', '0 0 0', NULL, '0'),
