@@ -156,20 +156,32 @@ choose(const WfFrequentSet *set, WfFrequentPattern **chosen)
 	return n;
 }
 
-/* As much support as it takes for the search to end. */
+/*
+ * Ask for less when there is too much: sessions may be long and alike.  False
+ * when there is nothing less to ask for.
+ */
+static bool
+ask_less(WfFrequentParams *params, double *support)
+{
+	if (*support < 0.1 || (params->max_length <= 4 && *support < 1))
+		*support *= 2;
+	else if (params->max_length > 2)
+		params->max_length--;
+	else
+		return false;
+	return true;
+}
+
 static void
 mine(WfHost *host, const WfCases *cases, WfFrequentSet *set, double *support)
 {
 	WfFrequentParams params = {.max_length = MAX_LENGTH,.max_gap = INFINITY,.max_found = WFML_FREQUENT_FOUND};
 
-	for (*support = MIN_SUPPORT;; *support *= 2)
+	do
 	{
 		params.min_cases = Max(wf_frequent_min_cases(cases->n_cases, *support), MIN_SESSIONS);
 		wf_frequent_mine(host, cases, &params, set);
-		if (!set->too_many || *support >= 1)
-			return;
-		wf_frequent_free(host, set);
-	}
+	} while (set->too_many && ask_less(&params, support));
 }
 
 /* Users of a need who do it themselves. */

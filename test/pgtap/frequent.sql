@@ -137,6 +137,10 @@ SELECT is((SELECT max((pattern).n_events) FROM wfml.workflow_needs(user_id => 'u
 SELECT is(state('SELECT wfml.workflow_needs(0)'), '22023', 'n is 1 or more');
 SELECT is(state('SELECT wfml.workflow_needs(NULL)'), '22023', 'and given');
 TRUNCATE doings;
+INSERT INTO doings SELECT 'u' || u, 'e' || e, timestamptz '2026-01-05 08:00' + d * interval '1 day' + e * interval '1 minute'
+FROM generate_series(1, 3) u, generate_series(0, 4) d, generate_series(0, 39) e;
+SELECT is((SELECT count(*) FROM wfml.workflow_needs()), 20::bigint, 'long sessions that are all alike: shorter parts of them');
+TRUNCATE doings;
 SELECT is((SELECT count(*) FROM wfml.workflow_needs()), 0::bigint, 'no events, no needs');
 
 -- Who was granted the events reads what is kept; only the owner refreshes.
