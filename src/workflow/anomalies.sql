@@ -224,14 +224,14 @@ BEGIN
 				CASE WHEN by_model THEN wfml.sequence_score('sequence_predictor', s.history, s.times) ELSE s.p END AS p
 			FROM session s),
 		usual AS MATERIALIZED (
-			SELECT percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY s.p) AS q, count(*) AS n FROM scored s),
+			SELECT percentile_cont(ARRAY[0.02, 0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY s.p) AS q, count(*) AS n FROM scored s),
 		top AS MATERIALIZED (
 			SELECT y.* FROM (SELECT s.*, percent_rank() OVER (ORDER BY s.p DESC) AS rank FROM scored s) y
 			WHERE since IS NULL OR y.ended >= since
 			ORDER BY y.p, y.user_id, y.started LIMIT session_anomalies.n)
 		SELECT t.user_id || ' ' || to_char(t.started AT TIME ZONE b.timezone, 'YYYY-MM-DD HH24:MI:SS'),
 			1 - exp(least(t.p, 0)), t.rank,
-			u.n >= 20 AND t.p < u.q[2] - 3.5 * greatest(u.q[3] - u.q[1], 0.01) / 1.349,
+			u.n >= 20 AND t.p <= u.q[1] AND t.p < u.q[3] - 3.5 * greatest(u.q[4] - u.q[2], 0.01) / 1.349,
 			(SELECT array_agg(x.reason ORDER BY x.p)
 				FROM (SELECT DISTINCT ON (r.p, r.before, r.event) r.p,
 							CASE WHEN r.before IS NULL THEN format('begins with "%s", as %s of %s do', r.event, r.n, r.of_n)
@@ -276,4 +276,4 @@ BEGIN
 	END CASE;
 END $$;
 COMMENT ON FUNCTION wfml.detect_anomalies(text, timestamptz, integer) IS
-	'the n oddest, oddest first. Kind "runs": finished runs (also failed ones) that finished since then, of the newest 100,000; entity is run_id, or workflow_id and start. score (0 to 1) is the isolation forest''s, confidence the share of training runs that score lower, reasons of an anomaly say which of its numbers are odd for its workflow. Kind "patterns": sessions of users among the newest 20,000 events that ended since then; entity is user_id and start; score is 1 less the geometric mean of the probabilities of the steps by sequence_predictor. Rules, where the model is missing (source "rule"): runs by the largest robust z of duration and further numbers within their workflow, z = |x - median| / (IQR / 1.349, or a tenth of the median if that is more), score z / (z + 3.5), an anomaly above 3.5; sessions by how often each step follows the one before. A workflow of fewer than 8 runs is not judged';
+	'the n oddest, oddest first. Kind "runs": finished runs (also failed ones) that finished since then, of the newest 100,000; entity is run_id, or workflow_id and start. score (0 to 1) is the isolation forest''s, confidence the share of training runs that score lower, reasons of an anomaly say which of its numbers are odd for its workflow. Kind "patterns": sessions of users among the newest 20,000 events that ended since then; entity is user_id and start; score is 1 less the geometric mean of the probabilities of the steps by sequence_predictor, an anomaly one of the lowest 2 % that is also below the median by 3.5 robust deviations. Rules, where the model is missing (source "rule"): runs by the largest robust z of duration and further numbers within their workflow, z = |x - median| / (IQR / 1.349, or a tenth of the median if that is more), score z / (z + 3.5), an anomaly above 3.5; sessions by how often each step follows the one before. A workflow of fewer than 8 runs is not judged';
