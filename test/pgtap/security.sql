@@ -149,7 +149,7 @@ INSERT INTO matrix (name, kind, arguments) VALUES
 INSERT INTO matrix VALUES ('sync_runs', 'any', '', 1, 'CALL ', ''), ('prune_runs', 'any', $$interval '100 years'$$, 1, 'CALL ', '');
 -- sources
 INSERT INTO matrix (name, kind, arguments) VALUES
-    ('bind', 'any', $$'events', 'SELECT c AS user_id, event, at FROM log_of_events'$$), ('unbind', 'any', $$'events'$$), ('has_source', 'any', $$'runs'$$),
+    ('bind', 'any', $$'events', 'SELECT c AS user_id, event, at FROM log_of_events'$$), ('unbind', 'any', $$'events'$$), ('has_source', 'any', $$'runs'$$), ('has_model', 'any', $$'secret'$$),
     ('bound_source', 'source', $$'runs'$$), ('grant_source', 'grant source', $$'runs', 'wfml_stranger'$$), ('revoke_source', 'grant source', $$'runs', 'wfml_grantee'$$);
 INSERT INTO matrix VALUES ('bound_rows', 'source', $$'runs') AS r (workflow_id text$$, 1, 'SELECT count(*) FROM ');
 -- frequent sequences, needs
