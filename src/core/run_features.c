@@ -176,12 +176,12 @@ seconds_of(const WfPastRun *run)
 	return ((double) run->finished - (double) run->started) / 1e6;
 }
 
-/* The lower median: insertion sort, since there are at most WF_RUN_OWN and often in order. */
+/* The lower median of the recent runs: insertion sort, since they are few. */
 static double
 median_seconds(WfPastRuns past)
 {
-	double		sorted[WF_RUN_OWN];
-	size_t		n = past.n < WF_RUN_OWN ? past.n : WF_RUN_OWN;
+	double		sorted[WF_RUN_RECENT];
+	size_t		n = past.n < WF_RUN_RECENT ? past.n : WF_RUN_RECENT;
 
 	if (n == 0)
 		return NAN;
@@ -233,7 +233,7 @@ static void
 rates(const WfRunKnowledge *known, double *out)
 {
 	double		platform = platform_rate(known);
-	double		rate = rate_of(known->own, known->own.n, platform, STRENGTH);
+	double		rate = rate_of(known->own, WF_RUN_RECENT, platform, STRENGTH);
 
 	out[WF_RUN_PLATFORM_RATE] = platform;
 	out[WF_RUN_PLATFORM_RATE_50] = rate_of(known->platform, 50, platform, STRENGTH);
@@ -284,7 +284,7 @@ double
 wf_run_rule(const WfRunKnowledge *known)
 {
 	double		platform = platform_rate(known);
-	double		rate = rate_of(known->own, known->own.n, platform, STRENGTH);
+	double		rate = rate_of(known->own, WF_RUN_RECENT, platform, STRENGTH);
 
 	if (known->own.n == 0 && known->platform.n == 0)
 		return NAN;

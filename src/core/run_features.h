@@ -21,10 +21,11 @@
 #include <stdint.h>
 
 /* How many of the last runs are looked at. */
-#define WF_RUN_OWN 100			/* finished ones of the workflow */
+#define WF_RUN_OWN 400			/* finished ones of the workflow, for what depends on the time of day */
+#define WF_RUN_RECENT 100		/* of them, for the rest */
 #define WF_RUN_UPSTREAM 20		/* of the workflow it waits for */
 #define WF_RUN_LEVEL 100		/* with the same level of a column known at start */
-#define WF_RUN_PLATFORM 500		/* of all workflows */
+#define WF_RUN_PLATFORM 250		/* of all workflows */
 #define WF_RUN_STARTED 200		/* started of all workflows (and those that started with the oldest) */
 
 #define WF_RUN_UNFINISHED INT64_MAX
@@ -73,7 +74,7 @@ typedef enum WfRunFeature
 	WF_RUN_MINUTE,				/* of the day */
 	WF_RUN_WEEKDAY,				/* 1 = Monday */
 	WF_RUN_WEEKEND,
-	WF_RUN_RUNS,
+	WF_RUN_RUNS,				/* of the workflow's last WF_RUN_OWN, how many there are */
 	WF_RUN_RATE,				/* of success, drawn to platform_rate */
 	WF_RUN_RATE_10,
 	WF_RUN_RATE_DECAYED,

@@ -5,7 +5,7 @@ CREATE FUNCTION wfml.run_features(workflow_id text, at timestamptz, known_by tim
 	LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000
 	AS 'MODULE_PATHNAME', 'wfml_run_features';
 COMMENT ON FUNCTION wfml.run_features(text, timestamptz, timestamptz, jsonb) IS
-	'what was known at known_by (by default at "at") of a run of a workflow at a time, out of the bound runs: how its last 100 runs went, how those of the platform went, who is running, the calendar. History are runs that started before known_by and finished at it or earlier; what happened later changes nothing. known: values of the columns known at start, by default those of the workflow''s last run. The input of the trigger predictor';
+	'what was known at known_by (by default at "at") of a run of a workflow at a time, out of the bound runs: how its last runs went (100, and 400 for what depends on the time of day), how those of the platform went (250), who is running, the calendar. History are runs that started before known_by and finished at it or earlier; what happened later changes nothing. known: values of the columns known at start, by default those of the workflow''s last run. The input of the trigger predictor';
 
 CREATE FUNCTION wfml.slot_features(workflow_id text, slots timestamptz[], known_by timestamptz DEFAULT pg_catalog.now(),
 	known jsonb DEFAULT NULL, OUT at timestamptz, OUT features jsonb, OUT rule double precision, OUT runs bigint)
@@ -13,7 +13,7 @@ CREATE FUNCTION wfml.slot_features(workflow_id text, slots timestamptz[], known_
 	LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 ROWS 100
 	AS 'MODULE_PATHNAME', 'wfml_slot_features';
 COMMENT ON FUNCTION wfml.slot_features(text, timestamptz[], timestamptz, jsonb) IS
-	'run_features() for many times by one reading of history, in the order given; rule: the probability of success without a model, see success_probability(); runs: how many finished runs of the workflow were looked at, 100 at most';
+	'run_features() for many times by one reading of history, in the order given; rule: the probability of success without a model, see success_probability(); runs: how many finished runs of the workflow were looked at, 400 at most';
 
 CREATE FUNCTION wfml.run_example_columns() RETURNS text
 	LANGUAGE C STABLE PARALLEL RESTRICTED

@@ -37,7 +37,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION wfml.success_probability(text, timestamptz, jsonb) IS
-	'probability that a run of the workflow at a time (by default now) succeeds, by what is known now (then, for a time that is past); runs: how many of its finished runs were looked at, 100 at most. source ml: the model trigger_predictor; rule: the share of successes among the workflow''s last 100 runs near that time of day (runs two hours away or more count 0), drawn to that of all its last runs as if 5 runs had shown it, which is drawn in the same way to the platform''s; so an unknown workflow has the platform''s share, and where nothing has run it is NULL. known: values of the columns known at start, by default those of the workflow''s last run';
+	'probability that a run of the workflow at a time (by default now) succeeds, by what is known now (then, for a time that is past); runs: how many of its finished runs were looked at, 400 at most. source ml: the model trigger_predictor; rule: the share of successes among those of the workflow''s last 400 runs near that time of day (the weight falls to 0 two hours away), drawn to the share of its last 100 runs as if 5 runs had shown that, which is drawn in the same way to the share of the platform''s last 250; so an unknown workflow has the platform''s share, and where nothing has run it is NULL. known: values of the columns known at start, by default those of the workflow''s last run';
 
 -- From the simplest to the richest; of features NULL stands for all, "numbers" for those of numbers.
 CREATE FUNCTION wfml.trigger_candidate_rows(

@@ -38,7 +38,7 @@ make_runs(Runs *r, uint64_t seed)
 			r->finished[i] = r->started[i] - HOUR;
 		r->minute[i] = (int16_t) (r->started[i] / (HOUR / 60) % 10080);
 		r->outcome[i] = (h >> 26 & 31) == 0 ? WF_RUN_NO_OUTCOME : (int8_t) (h >> 32 & 1);
-		r->workflow[i] = (uint32_t) (h >> 33) % N_WORKFLOWS;
+		r->workflow[i] = h >> 50 & 1 ? 3 : (uint32_t) (h >> 33) % N_WORKFLOWS;
 		r->upstream[i] = r->workflow[i] == 0 ? WF_RUN_NO_CODE : r->workflow[i] - 1;
 		r->code[i] = (h >> 40 & 15) == 0 ? WF_RUN_NO_CODE : (uint32_t) (h >> 44) % N_LEVELS;
 	}
