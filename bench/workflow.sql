@@ -64,7 +64,7 @@ FROM (SELECT wfml.auc(t.run_id IS NOT NULL, coalesce(d.score, 0)) AS a
 
 -- ---- when: each of seven later days, the best hour of the day by what was known at the cut ----
 SELECT wfml.bind('runs', format('SELECT * FROM wfml_demo.run WHERE finished_at < %L', :'cut'), '{items}') \g /dev/null
-CREATE TEMP TABLE chosen AS
+CREATE TEMP TABLE picked AS
 SELECT w.workflow_id, d, b.at, (SELECT h.probability FROM truth_hour h WHERE h.workflow_id = w.workflow_id AND h.weekend = (EXTRACT(isodow FROM d) > 5)
 		AND h.hour = EXTRACT(hour FROM b.at)) AS p,
 	(SELECT max(h.probability) FROM truth_hour h WHERE h.workflow_id = w.workflow_id AND h.weekend = (EXTRACT(isodow FROM d) > 5) AND h.hour BETWEEN 5 AND 22) AS oracle
@@ -74,7 +74,7 @@ INSERT INTO public.bar (what, measured, ceiling, reference, bar, met)
 SELECT 'success at the best times (reference: at the actual ones)', p, oracle, actual, '1.2 of actual, 0.7 of the oracle''s uplift',
 	p >= 1.2 * actual AND p - actual >= 0.7 * (oracle - actual)
 FROM (SELECT avg(coalesce(c.p, a.actual)) AS p, avg(c.oracle) AS oracle, avg(a.actual) AS actual
-	FROM chosen c JOIN (SELECT workflow_id, avg(probability) AS actual FROM run JOIN truth_run USING (run_id) WHERE started_at >= :'cut' GROUP BY 1) a USING (workflow_id)) x;
+	FROM picked c JOIN (SELECT workflow_id, avg(probability) AS actual FROM run JOIN truth_run USING (run_id) WHERE started_at >= :'cut' GROUP BY 1) a USING (workflow_id)) x;
 
 -- ---- what to automate ----
 INSERT INTO public.bar (what, measured, ceiling, reference, bar, met)
@@ -103,3 +103,7 @@ FROM (SELECT avg(ndcg) FILTER (WHERE who = 'wfml') AS w, avg(ndcg) FILTER (WHERE
 \echo
 \echo 'seed' :seed ': ' :users 'people,' :days 'days; all models trained in' :train_seconds 's'
 SELECT what, round(measured, 4) AS measured, round(ceiling, 4) AS ceiling, round(reference, 4) AS reference, bar, CASE WHEN met THEN 'met' ELSE 'MISSED' END AS " " FROM public.bar ORDER BY nth;
+
+\echo '-- by what was known before each of the last 12 days:'
+SELECT wfml.bind('runs', 'wfml_demo.run', '{items}') \g /dev/null
+\ir workflow_schedule.sql
