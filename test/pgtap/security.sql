@@ -184,6 +184,13 @@ INSERT INTO matrix (name, kind, arguments) VALUES
     ('detect_anomalies', 'source', ''), ('run_anomalies_by_rule', 'source', 'NULL, 5'), ('run_anomalies_by_model', 'inner', NULL), ('session_anomalies', 'inner', NULL),
     ('anomaly_scale', 'use', $$'odd', 'x'$$), ('short_number', 'inner', '1.5'), ('unusual_text', 'inner', $$'x', 1, 2, 3$$), ('run_numbers', 'inner', $$'{"x": "integer"}'$$);
 INSERT INTO matrix VALUES ('train_all', 'any', $$'{anomaly_detector}'$$, 1, 'CALL ');
+-- run features, the trigger predictor
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('run_features', 'source', $$'w', now()$$), ('slot_features', 'source', $$'w', '{}'$$), ('run_example_columns', 'source', ''),
+    ('slot_probabilities', 'source', $$'w', '{}'$$), ('success_probability', 'source', $$'w'$$),
+    ('trigger_candidates', 'source', NULL), ('train_trigger_predictor', 'source', NULL),
+    ('trigger_candidate_rows', 'inner', ''), ('trigger_candidate_columns', 'inner', $$'points', NULL$$);
+INSERT INTO matrix VALUES ('run_examples', 'source', $$) AS r (rate float8$$, 1, 'SELECT count(*) FROM ');
 INSERT INTO matrix (name, kind, overloads)
     SELECT proname, 'inner', count(*) FROM pg_proc WHERE pronamespace = 'wfml'::regnamespace
         AND (prokind = 'a' AND proname <> 'next_event_agg' OR proname ~ '_(accum|combine|final|step)$') GROUP BY proname;
