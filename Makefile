@@ -8,6 +8,7 @@
 #   make installcheck    regression and isolation tests in a running server
 #   make unit            the core alone, under ASan and UBSan
 #   make lint fuzz coverage bench
+#   make test-real       opt-in: with n8n and Airflow as they are
 
 EXTENSION = wfml
 MODULE_big = wfml
@@ -154,6 +155,10 @@ lint:
 test:
 	scripts/test.sh
 
+# On tables that n8n and Airflow made themselves; downloads them.
+test-real:
+	scripts/test-real.sh
+
 demo:
 	scripts/demo.sh start
 
@@ -174,5 +179,5 @@ reference:
 list-%:
 	@echo $($*)
 
-.PHONY: unit fuzz fuzz-build coverage lint test demo psql demo-stop bench reference
+.PHONY: unit fuzz fuzz-build coverage lint test test-real demo psql demo-stop bench reference
 .SECONDARY:
