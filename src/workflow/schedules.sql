@@ -203,7 +203,7 @@ BEGIN
 			IF split_part(spec ->> 'window', '-', 1)::time = split_part(spec ->> 'window', '-', 2)::time THEN
 				PERFORM wfml.schedule_spec_error(format('window "%s" is empty', spec ->> 'window'), 'A whole day is {"window": "24 hours"}, or "00:00-23:59".');
 			END IF;
-		ELSIF spec ->> 'window' ~ ':[0-9]+ *-' THEN
+		ELSIF spec ->> 'window' ~ ':[0-9]+ *-' OR spec ->> 'window' !~ '^[0-9]' THEN
 			PERFORM wfml.schedule_spec_error(format('"%s" is no window', spec ->> 'window'), 'A window is "06:00-12:00", each day, or a duration like "24 hours" after each run.');
 		ELSIF wfml.schedule_duration(spec, 'window', interval '1 hour', NULL) > interval '31 days' THEN
 			PERFORM wfml.schedule_spec_error('a window is 31 days long at most', NULL);
