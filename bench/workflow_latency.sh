@@ -29,7 +29,7 @@ CREATE TABLE suggestion AS
 SELECT s.events, s.n_events, s.support * (0.9 + 0.2 * random()) AS support, s.users, s.lift * (0.9 + 0.2 * random()) AS lift,
 	s.typical_hour, s.weekday_share, s.gap, s.score
 FROM wfml_demo.suggestion s, generate_series(1, 50);
-CREATE TABLE usage AS SELECT user_id, workflow_id, 1 AS weight, row_number() OVER () AS n FROM wfml_demo.run ORDER BY run_id DESC LIMIT 100000;
+CREATE TABLE usage AS SELECT user_id || CASE WHEN g > 1 THEN '/' || g ELSE '' END AS user_id, workflow_id, weight FROM wfml_demo.usage, generate_series(1, 150) g LIMIT 100000;
 CREATE INDEX ON usage (user_id);
 VACUUM ANALYZE;
 SELECT wfml.bind('runs', 'wfml_demo.run'), wfml.bind('events', 'event'), wfml.bind('workflows', 'wfml_demo.workflow'), wfml.bind('usage', 'usage'),
