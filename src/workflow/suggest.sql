@@ -8,6 +8,7 @@ CREATE FUNCTION wfml.ranked_needs(user_id text, n integer, in_category text,
 AS $$
 #variable_conflict use_column
 DECLARE
+	bound CONSTANT bigint NOT NULL := (wfml.bound_source('events')).id;	-- else an error here, without a long context
 	classifier CONSTANT boolean NOT NULL := wfml.has_model('pattern_classifier');
 	scorer CONSTANT boolean NOT NULL := wfml.has_model('suggestion_scorer');
 	answered_by CONSTANT text NOT NULL := CASE WHEN classifier AND scorer THEN 'ml' ELSE 'rule' END;
