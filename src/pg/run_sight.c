@@ -105,7 +105,8 @@ append_equality(StringInfo sql, const WfmlRunLayout *layout, const char *name)
 /*
  * Where history is, newest first.  What an index cannot serve is hidden in a
  * CASE: the planner would guess that it leaves nearly nothing, and read and
- * sort all.  With ties, which compare_past() puts in order.
+ * sort all.  The limit is hidden too, so that it takes that for a small part of
+ * what there is.  With ties, which compare_past() puts in order.
  */
 static void
 append_history(StringInfo sql, size_t most)
@@ -114,7 +115,7 @@ append_history(StringInfo sql, size_t most)
 					 " AND CASE WHEN q.started_at OPERATOR(pg_catalog.<) $2 AND q.started_at OPERATOR(pg_catalog.<=) q.finished_at"
 					 " AND q.started_at OPERATOR(pg_catalog.>) '-infinity'"
 					 " THEN q.succeeded IS NOT NULL AND q.workflow_id IS NOT NULL ELSE false END"
-					 " ORDER BY q.finished_at DESC FETCH FIRST %zu ROWS WITH TIES", most);
+					 " ORDER BY q.finished_at DESC FETCH FIRST (SELECT %zu) ROWS WITH TIES", most);
 }
 
 static void
@@ -156,7 +157,7 @@ started_query(void)
 {
 	return psprintf("SELECT q.started_at::pg_catalog.timestamptz, q.finished_at::pg_catalog.timestamptz,"
 					" q.workflow_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-					" FROM (%%s) q WHERE q.started_at OPERATOR(pg_catalog.<) $2 AND q.workflow_id IS NOT NULL ORDER BY q.started_at DESC FETCH FIRST %d ROWS WITH TIES", WF_RUN_STARTED);
+					" FROM (%%s) q WHERE q.started_at OPERATOR(pg_catalog.<) $2 AND q.workflow_id IS NOT NULL ORDER BY q.started_at DESC FETCH FIRST (SELECT %d) ROWS WITH TIES", WF_RUN_STARTED);
 }
 
 /* ---- rows ---- */
