@@ -397,10 +397,10 @@ BEGIN
 		run := seen_at IS NOT NULL;
 		reason := CASE WHEN run THEN 'the event has come' ELSE 'the event has not come since' END;
 	ELSE
-		SELECT e.probability, e.source INTO probability, source
-		FROM wfml.next_workflow_events(spec ->> 'user_id', 100, at) e WHERE e.event = spec ->> 'event' LIMIT 1;
-		SELECT jsonb_agg(jsonb_build_object('event', e.event, 'probability', round(e.probability::numeric, 4))), coalesce(source, min(e.source), 'rule')
-		INTO alternatives, source FROM wfml.next_workflow_events(spec ->> 'user_id', 3, at) e;
+		SELECT max(e.probability) FILTER (WHERE e.event = spec ->> 'event'), coalesce(min(e.source), 'rule'),
+			jsonb_agg(jsonb_build_object('event', e.event, 'probability', round(e.probability::numeric, 4)) ORDER BY e.rank) FILTER (WHERE e.rank <= 3)
+		INTO probability, decide_event.source, alternatives
+		FROM wfml.next_workflow_events(spec ->> 'user_id', 100, at) e;
 		probability := coalesce(probability, 0);
 		run := probability >= threshold;
 		reason := format('the next event is %s with a probability %s', quote_ident(spec ->> 'event'),
