@@ -57,7 +57,7 @@ BEGIN
 	END IF;
 	IF NOT wfml.has_model('workflow_recommender') THEN
 		RETURN QUERY
-		SELECT p.workflow_id, w.name, p.share, CASE p.users WHEN 1 THEN 'one user has it' ELSE p.users || ' users have it' END, 'rule'::text
+		SELECT p.workflow_id, w.name, p.share, CASE WHEN p.users OPERATOR(pg_catalog.=) 1 THEN 'one user has it' ELSE pg_catalog.concat(p.users, ' users have it') END, 'rule'::text
 		FROM wfml.popular_workflows(user_id, CASE WHEN named THEN NULL ELSE n END) WITH ORDINALITY p
 		LEFT JOIN LATERAL (SELECT b.name FROM wfml.bound_rows('workflows', workflow_id => p.workflow_id) AS b (name text) WHERE named LIMIT 1) w ON true
 		WHERE NOT named OR w.name IS NOT NULL
@@ -72,10 +72,11 @@ BEGIN
 	-- Workflows that are gone since the training are passed over.
 	RETURN QUERY
 	SELECT t.item, t.name, t.score,
-		CASE t.source
-			WHEN 'popular' THEN 'many users have it'
-			ELSE coalesce(CASE t.source WHEN 'content' THEN 'is like ' ELSE 'goes with ' END || coalesce(o.name, l.item) || ', which this user has',
-				CASE t.source WHEN 'content' THEN 'is like workflows that this user has' ELSE 'users with the same workflows have it' END)
+		CASE WHEN t.source OPERATOR(pg_catalog.=) 'popular' THEN 'many users have it'
+			WHEN l.item IS NOT NULL THEN pg_catalog.concat(CASE WHEN t.source OPERATOR(pg_catalog.=) 'content' THEN 'is like ' ELSE 'goes with ' END,
+				coalesce(o.name, l.item), ', which this user has')
+			WHEN t.source OPERATOR(pg_catalog.=) 'content' THEN 'is like workflows that this user has'
+			ELSE 'users with the same workflows have it'
 		END, 'ml'::text
 	FROM (SELECT r.item, w.name, r.score, r.source, r.rank
 		FROM wfml.recommend('workflow_recommender', user_id, n OPERATOR(pg_catalog.+) 5, true, history) r

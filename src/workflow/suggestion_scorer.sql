@@ -138,9 +138,11 @@ BEGIN
 				END IF;
 			END IF;
 			contributions := contributions OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object(
-				CASE part.feature WHEN '(base)' THEN 'base' WHEN 'gap_seconds' THEN 'gap' ELSE part.feature END, part.contribution);
+				CASE WHEN part.feature OPERATOR(pg_catalog.=) '(base)' THEN 'base' WHEN part.feature OPERATOR(pg_catalog.=) 'gap_seconds' THEN 'gap' ELSE part.feature END, part.contribution);
 		END LOOP;
-		explanation := pg_catalog.concat_ws('; but ', good, bad);
+		IF n OPERATOR(pg_catalog.>) 0 THEN
+			explanation := pg_catalog.concat_ws('; but ', good, bad);
+		END IF;
 	ELSE
 		rule := wfml.suggestion_rule(pattern);
 		SELECT pg_catalog.string_agg(r.words, ', ' ORDER BY r.contribution DESC, r.feature) FILTER (WHERE r.contribution OPERATOR(pg_catalog.>) 0),
