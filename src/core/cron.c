@@ -247,10 +247,11 @@ wf_cron_parse(WfHost *host, const char *text, size_t length, WfCron *cron)
 	{
 		const char *macro = find_macro(start[0], sizes[0]);
 
-		if (macro == NULL)
+		if (macro != NULL)
+			n = split(macro, strlen(macro), start, sizes);
+		else
 			host->fail(host, WF_E_PARAM, "There are @hourly, @daily, @weekly, @monthly and @yearly.",
 					   "unknown cron expression \"%.*s\"", (int) (sizes[0] > 40 ? 40 : sizes[0]), start[0]);
-		n = split(macro, strlen(macro), start, sizes);
 	}
 	if (n != 5)
 		host->fail(host, WF_E_PARAM, "The fields are minute, hour, day of month, month and day of week, for example \"30 6 * * mon-fri\".",
