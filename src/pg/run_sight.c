@@ -365,7 +365,10 @@ wfml_run_look(const WfmlRunLayout *layout, const char *workflow_id, TimestampTz 
 {
 	WfmlRunSight *sight = palloc0(sizeof(WfmlRunSight));
 	Reading		own = {.layout = layout, .context = CurrentMemoryContext};
+	int			nest = NewGUCNestLevel();
 
+	/* The last few hundred by an index that has them in order, not all of them sorted. */
+	(void) set_config_option("enable_bitmapscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	sight->workflow_id = workflow_id;
 	sight->known.known_by = known_by;
 	sight->given = palloc(sizeof(WfmlRunValue) * (layout->n_known + 1));
@@ -388,6 +391,7 @@ wfml_run_look(const WfmlRunLayout *layout, const char *workflow_id, TimestampTz 
 	for (int i = 0; i < layout->n_known; i++)
 		if (layout->known[i].category && sight->given[i].text)
 			sight->level[i] = read_past(layout, layout->known[i].name, sight->given[i].text, known_by, WF_RUN_LEVEL, NULL);
+	AtEOXact_GUC(false, nest);
 	return sight;
 }
 
