@@ -183,7 +183,7 @@ median_seconds(WfPastRuns past)
 	double		sorted[WF_RUN_RECENT];
 	size_t		n = past.n < WF_RUN_RECENT ? past.n : WF_RUN_RECENT;
 
-	if (n == 0)
+	if (past.n == 0)
 		return NAN;
 	for (size_t i = 0; i < n; i++)
 	{
