@@ -183,11 +183,16 @@ INSERT INTO matrix (name, kind, arguments) VALUES
     ('train_one', 'source', $$'anomaly_detector'$$), ('train_anomaly_detector', 'source', ''), ('train_all_background', 'any', ''), ('workflow_kinds', 'inner', ''),
     ('detect_anomalies', 'source', ''), ('run_anomalies_by_rule', 'source', 'NULL, 5'), ('run_anomalies_by_model', 'inner', NULL), ('session_anomalies', 'inner', NULL),
     ('anomaly_scale', 'use', $$'odd', 'x'$$), ('short_number', 'inner', '1.5'), ('unusual_text', 'inner', $$'x', 1, 2, 3$$), ('run_numbers', 'inner', $$'{"x": "integer"}'$$);
+-- the made-up platform; who may make one: generate_demo.sql
+INSERT INTO matrix (name, kind, arguments) VALUES
+    ('generate_demo', 'any', NULL), ('uniform', 'inner', $$1, 'a'$$), ('demo_normal', 'inner', $$1, 'a', 'b'$$), ('demo_roles', 'inner', ''),
+    ('demo_tables', 'inner', NULL), ('demo_people', 'inner', NULL), ('demo_runs', 'inner', NULL), ('demo_outcomes', 'inner', NULL), ('demo_truth', 'inner', NULL),
+    ('demo_events', 'inner', NULL), ('demo_patterns', 'inner', NULL);
 INSERT INTO matrix VALUES ('train_all', 'any', $$'{anomaly_detector}'$$, 1, 'CALL ');
 -- run features, the trigger predictor
 INSERT INTO matrix (name, kind, arguments) VALUES
-    ('run_features', 'source', $$'w', now()$$), ('slot_features', 'source', $$'w', '{}'$$), ('run_example_columns', 'source', ''),
-    ('slot_probabilities', 'source', $$'w', '{}'$$), ('success_probability', 'source', $$'w'$$),
+    ('run_features', 'source', $$'3', now()$$), ('slot_features', 'source', $$'3', '{}'$$), ('run_example_columns', 'source', ''),
+    ('slot_probabilities', 'source', $$'3', '{}'$$), ('success_probability', 'source', $$'3'$$),
     ('trigger_candidates', 'source', NULL), ('train_trigger_predictor', 'source', NULL),
     ('trigger_candidate_rows', 'inner', ''), ('trigger_candidate_columns', 'inner', $$'points', NULL$$);
 INSERT INTO matrix VALUES ('run_examples', 'source', $$) AS r (rate float8$$, 1, 'SELECT count(*) FROM ');
