@@ -181,10 +181,12 @@ static double
 median_seconds(WfPastRuns past)
 {
 	double		sorted[WF_RUN_RECENT];
-	size_t		n = past.n < WF_RUN_RECENT ? past.n : WF_RUN_RECENT;
+	size_t		n = past.n;
 
-	if (past.n == 0)
+	if (n == 0)
 		return NAN;
+	if (n > WF_RUN_RECENT)
+		n = WF_RUN_RECENT;
 	for (size_t i = 0; i < n; i++)
 	{
 		double		seconds = seconds_of(&past.runs[i]);
