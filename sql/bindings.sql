@@ -2,6 +2,7 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS wfml;
 SET TimeZone = 'UTC';
+SET DateStyle = ISO;
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.job (id int PRIMARY KEY, name text, tags text);
