@@ -198,7 +198,7 @@ BEGIN
 			SELECT x.*, count(*) FILTER (WHERE x.pause IS NULL OR x.pause > b.session_gap) OVER (PARTITION BY x.user_id ORDER BY x.at, x.event) AS session
 			FROM (SELECT y.user_id, y.event, y.at, y.at - lag(y.at) OVER (PARTITION BY y.user_id ORDER BY y.at, y.event) AS pause
 					FROM wfml.bound_rows('events', row_limit => 20000) AS y (user_id text, event text, at timestamptz)
-					WHERE y.event IS NOT NULL AND y.at IS NOT NULL) x, bound b),
+					WHERE y.event IS NOT NULL AND isfinite(y.at)) x, bound b),
 		step AS MATERIALIZED (
 			SELECT e.user_id, e.session, e.event, e.at,
 				lag(e.event) OVER (PARTITION BY e.user_id, e.session ORDER BY e.at, e.event) AS before

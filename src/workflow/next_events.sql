@@ -12,7 +12,7 @@ BEGIN
 	SELECT * INTO summary FROM wfml.train_sequence('sequence_predictor',
 		'SELECT g.user_id || '' '' || coalesce(pg_catalog.sum(g.begins) OVER (PARTITION BY g.user_id ORDER BY g.at, g.event), 0) AS session, g.event, g.at '
 		'FROM (SELECT e.user_id, e.event, e.at, (e.at - pg_catalog.lag(e.at) OVER (PARTITION BY e.user_id ORDER BY e.at, e.event) > b.session_gap)::integer AS begins '
-		'FROM wfml.bound_rows(''events'', row_limit => 200000) AS e (user_id text, event text, at timestamptz), wfml.bound_source(''events'') b) g',
+		'FROM wfml.bound_rows(''events'', row_limit => 200000) AS e (user_id text, event text, at timestamptz), wfml.bound_source(''events'') b WHERE pg_catalog.isfinite(e.at) IS NOT FALSE) g',
 		'session', 'event', 'at',
 		'{"predictor": "markov"}' || coalesce(params, '{}'));
 	RETURN summary;
@@ -36,6 +36,7 @@ BEGIN
 		SELECT s.next, s.next IS NULL, count(*) / sum(count(*)) OVER ()::double precision
 		FROM (SELECT e.event, CASE WHEN lead(e.at) OVER w - e.at <= session_gap THEN lead(e.event) OVER w END AS next, lead(e.at) OVER w AS until
 			FROM wfml.bound_rows('events', row_limit => 10000) AS e (user_id text, event text, at timestamptz)
+			WHERE isfinite(e.at)
 			WINDOW w AS (PARTITION BY e.user_id ORDER BY e.at, e.event)) s
 		WHERE s.event = frequent_successors.event AND s.until IS NOT NULL
 		GROUP BY s.next ORDER BY 3 DESC, s.next LIMIT n;
@@ -72,9 +73,9 @@ BEGIN
 			FROM (SELECT r.event, r.at, r.at OPERATOR(pg_catalog.-) pg_catalog.lag(r.at) OVER (ORDER BY r.at, r.event) AS pause
 				FROM wfml.bound_rows('events', user_id => next_workflow_events.user_id, row_limit => 50,
 					until => next_workflow_events.at OPERATOR(pg_catalog.+) interval '1 microsecond') AS r (event text, at timestamptz)
-				WHERE r.event IS NOT NULL) e) s
+				WHERE r.event IS NOT NULL AND pg_catalog.isfinite(r.at)) e) s
 		WHERE s.begins IS NULL OR s.at OPERATOR(pg_catalog.>=) s.begins;
-		IF next_workflow_events.at OPERATOR(pg_catalog.-) times[pg_catalog.cardinality(times)] OPERATOR(pg_catalog.>) session_gap THEN
+		IF next_workflow_events.at OPERATOR(pg_catalog.>) (times[pg_catalog.cardinality(times)] OPERATOR(pg_catalog.+) session_gap) THEN
 			history := NULL;
 		END IF;
 	END IF;

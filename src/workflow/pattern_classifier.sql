@@ -80,7 +80,7 @@ BEGIN
 		FROM wfml.bound_rows('workflows') AS w (workflow_id text, events text[], category text)
 		CROSS JOIN LATERAL (
 			SELECT count(DISTINCT e) FILTER (WHERE e = ANY (similar_category.events))::double precision AS common,
-				count(DISTINCT e) FILTER (WHERE e <> ALL (similar_category.events)) AS others
+				count(DISTINCT e) FILTER (WHERE e <> ALL (array_remove(similar_category.events, NULL))) AS others
 			FROM unnest(w.events) e) s
 		CROSS JOIN (SELECT count(DISTINCT e) AS n FROM unnest(similar_category.events) e) own
 		WHERE w.category IS NOT NULL AND w.events && similar_category.events

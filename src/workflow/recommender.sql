@@ -32,7 +32,7 @@ BEGIN
 	WITH used AS MATERIALIZED (
 		SELECT u.user_id, u.workflow_id, u.weight
 		FROM wfml.bound_rows('usage') AS u (user_id text, workflow_id text, weight double precision)
-		WHERE u.weight > 0 AND u.workflow_id IS NOT NULL)
+		WHERE u.weight > 0 AND u.user_id IS NOT NULL AND u.workflow_id IS NOT NULL)
 	SELECT u.workflow_id, count(DISTINCT u.user_id), count(DISTINCT u.user_id) / (SELECT count(DISTINCT a.user_id) FROM used a)::double precision
 	FROM used u
 	GROUP BY u.workflow_id
@@ -59,8 +59,8 @@ BEGIN
 		RETURN QUERY
 		SELECT p.workflow_id, w.name, p.share, CASE WHEN p.users OPERATOR(pg_catalog.=) 1 THEN 'one user has it' ELSE pg_catalog.concat(p.users, ' users have it') END, 'rule'::text
 		FROM wfml.popular_workflows(user_id, CASE WHEN named THEN NULL ELSE n END) WITH ORDINALITY p
-		LEFT JOIN LATERAL (SELECT b.name FROM wfml.bound_rows('workflows', workflow_id => p.workflow_id) AS b (name text) WHERE named LIMIT 1) w ON true
-		WHERE NOT named OR w.name IS NOT NULL
+		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => p.workflow_id) AS b (name text) WHERE named LIMIT 1) w ON true
+		WHERE NOT named OR w.is_there
 		ORDER BY p.ordinality LIMIT n;
 		RETURN;
 	END IF;
@@ -80,8 +80,8 @@ BEGIN
 		END, 'ml'::text
 	FROM (SELECT r.item, w.name, r.score, r.source, r.rank
 		FROM wfml.recommend('workflow_recommender', user_id, n OPERATOR(pg_catalog.+) 5, true, history) r
-		LEFT JOIN LATERAL (SELECT b.name FROM wfml.bound_rows('workflows', workflow_id => r.item) AS b (name text) WHERE named LIMIT 1) w ON true
-		WHERE NOT named OR w.name IS NOT NULL
+		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => r.item) AS b (name text) WHERE named LIMIT 1) w ON true
+		WHERE NOT named OR w.is_there
 		ORDER BY r.rank LIMIT n) t
 	LEFT JOIN LATERAL (SELECT s.item FROM wfml.similar_items('workflow_recommender', t.item, 20) s
 		WHERE t.source OPERATOR(pg_catalog.<>) 'popular' AND s.item OPERATOR(pg_catalog.=) ANY (history) ORDER BY s.rank LIMIT 1) l ON true

@@ -22,7 +22,7 @@ BEGIN
 	SELECT t.events, t.category, t.score, t.confidence,
 		CASE WHEN t.own THEN pg_catalog.concat_ws(': ', 'this user does it', r.explanation) ELSE r.explanation END, t.users, t.support, answered_by
 	FROM (SELECT c.events, c.pattern, c.users, c.support, c.own, c.saving, c.category, c.confidence,
-			CASE WHEN scorer THEN wfml.predict('suggestion_scorer', wfml.pattern_input(c.pattern))
+			CASE WHEN scorer THEN least(greatest(wfml.predict('suggestion_scorer', wfml.pattern_input(c.pattern)), 0), 1)
 				ELSE (wfml.suggestion_rule(c.pattern)).score END AS score
 		FROM (SELECT d.events, d.pattern, d.users, d.support, d.own, d.saving,
 				coalesce((d.detail).label, s.category) AS category, CASE WHEN classifier THEN (d.detail).confidence ELSE s.confidence END AS confidence

@@ -61,22 +61,32 @@ BEGIN
 	ELSIF feature OPERATOR(pg_catalog.=) 'n_events' THEN
 		RETURN 'saves ' OPERATOR(pg_catalog.||) coalesce(pattern.n_events, pg_catalog.cardinality(pattern.events)) OPERATOR(pg_catalog.||) ' steps';
 	ELSIF feature OPERATOR(pg_catalog.=) 'typical_hour' THEN
+		IF pattern.typical_hour OPERATOR(pg_catalog.<) 0 OR pattern.typical_hour OPERATOR(pg_catalog.>) 24 THEN
+			RETURN NULL;
+		END IF;
 		RETURN 'usually at ' OPERATOR(pg_catalog.||) (pg_catalog.round(pattern.typical_hour)::integer OPERATOR(pg_catalog.%) 24);
 	ELSIF feature OPERATOR(pg_catalog.=) 'support' THEN
 		amount := pattern.support OPERATOR(pg_catalog.*) 100;
+		IF amount OPERATOR(pg_catalog.<) 0 OR amount OPERATOR(pg_catalog.>) 100 THEN
+			RETURN NULL;
+		END IF;
 		RETURN 'in ' OPERATOR(pg_catalog.||) pg_catalog.round(amount::numeric, CASE WHEN amount OPERATOR(pg_catalog.<) 1 THEN 1 ELSE 0 END)
 			OPERATOR(pg_catalog.||) ' % of sessions';
 	ELSIF feature OPERATOR(pg_catalog.=) 'lift' THEN
-		RETURN CASE WHEN pattern.lift OPERATOR(pg_catalog.>=) 1000 THEN 'over 1000'
+		RETURN CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 0 OR pattern.lift OPERATOR(pg_catalog.=) 'NaN' THEN NULL
+			WHEN pattern.lift OPERATOR(pg_catalog.>=) 1000 THEN 'over 1000'
 			ELSE pg_catalog.round(pattern.lift::numeric, CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 9.95 THEN 1 ELSE 0 END)::text END
 			OPERATOR(pg_catalog.||) ' times as often as by chance';
 	ELSIF feature OPERATOR(pg_catalog.=) 'weekday_share' THEN
-		RETURN CASE WHEN pattern.weekday_share OPERATOR(pg_catalog.>=) 0.995 THEN 'on weekdays only'
+		RETURN CASE WHEN pattern.weekday_share OPERATOR(pg_catalog.<) 0 OR pattern.weekday_share OPERATOR(pg_catalog.>) 1 THEN NULL
+			WHEN pattern.weekday_share OPERATOR(pg_catalog.>=) 0.995 THEN 'on weekdays only'
 			ELSE 'on weekdays in ' OPERATOR(pg_catalog.||) pg_catalog.round((pattern.weekday_share OPERATOR(pg_catalog.*) 100)::numeric)
 				OPERATOR(pg_catalog.||) ' % of cases' END;
 	ELSIF feature OPERATOR(pg_catalog.=) 'gap_seconds' THEN
 		amount := EXTRACT(epoch FROM pattern.gap);
-		IF amount OPERATOR(pg_catalog.>=) 129600 THEN
+		IF amount OPERATOR(pg_catalog.<) 0 THEN
+			RETURN NULL;
+		ELSIF amount OPERATOR(pg_catalog.>=) 129600 THEN
 			amount := amount OPERATOR(pg_catalog./) 86400;
 			unit := ' days';
 		ELSIF amount OPERATOR(pg_catalog.>=) 5400 THEN
@@ -91,7 +101,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wfml.suggestion_words(wfml.pattern, text) IS
-	'one property of a pattern (a column of wfml.pattern_input) in words, for explanations; NULL when the pattern does not have it';
+	'one property of a pattern (a column of wfml.pattern_input) in words, for explanations; NULL when the pattern does not have it, or what it has makes no sense (an hour of 25)';
 
 -- The rule of score_suggestion(): four grades from 0 to 1, their weighted mean.
 CREATE FUNCTION wfml.suggestion_rule(pattern wfml.pattern,
@@ -100,13 +110,14 @@ CREATE FUNCTION wfml.suggestion_rule(pattern wfml.pattern,
 	LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT g.users + g.support + g.lift + g.n_events, g.users, g.support, g.lift, g.n_events
-	FROM (SELECT 0.3 * (1 - 10 / (10 + coalesce((pattern).users, 0)::double precision)) AS users,
-			0.3 * (1 - 0.05 / (0.05 + coalesce((pattern).support, 0))) AS support,
-			0.2 * (1 - 5 / (4 + greatest(coalesce((pattern).lift, 1), 1))) AS lift,
+	-- NaN is greater than all other numbers.
+	FROM (SELECT 0.3 * (1 - 10 / (10 + greatest((pattern).users, 0)::double precision)) AS users,
+			0.3 * (1 - 0.05 / (0.05 + CASE WHEN (pattern).support > 0 AND (pattern).support < 'NaN' THEN (pattern).support ELSE 0 END)) AS support,
+			0.2 * (1 - 5 / (4 + CASE WHEN (pattern).lift > 1 AND (pattern).lift < 'NaN' THEN (pattern).lift ELSE 1 END)) AS lift,
 			0.2 * (1 - 3 / (2 + greatest(coalesce((pattern).n_events, pg_catalog.cardinality((pattern).events), 1), 1)::double precision)) AS n_events) g;
 END;
 COMMENT ON FUNCTION wfml.suggestion_rule(wfml.pattern) IS
-	'the rule of wfml.score_suggestion() and what each part adds: 0.3 users/(users + 10) + 0.3 support/(support + 0.05) + 0.2 (lift - 1)/(lift + 4) + 0.2 (n_events - 1)/(n_events + 2); what is not known adds nothing';
+	'the rule of wfml.score_suggestion() and what each part adds: 0.3 users/(users + 10) + 0.3 support/(support + 0.05) + 0.2 (lift - 1)/(lift + 4) + 0.2 (n_events - 1)/(n_events + 2); what is not known, or makes no sense (a negative number, NaN), adds nothing';
 
 -- The three strongest reasons in words, those against it behind a "but".
 CREATE FUNCTION wfml.suggestion_reasons(pattern wfml.pattern, OUT explanation text, OUT contributions jsonb)
@@ -168,7 +179,8 @@ BEGIN
 	END IF;
 	IF wfml.has_model('suggestion_scorer') THEN
 		source := 'ml';
-		score := wfml.predict('suggestion_scorer', wfml.pattern_input(pattern));
+		-- Not each loss keeps within 0 and 1.
+		score := least(greatest(wfml.predict('suggestion_scorer', wfml.pattern_input(pattern)), 0), 1);
 	ELSE
 		source := 'rule';
 		score := (wfml.suggestion_rule(pattern)).score;

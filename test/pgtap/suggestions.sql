@@ -30,6 +30,10 @@ SELECT results_eq($$SELECT score, explanation, contributions, source FROM wfml.s
         '{"users": 0.15, "support": 0.15, "lift": 0.1, "n_events": 0.1}'::jsonb, 'rule')$$, 'the score by rule: each part at its half');
 SELECT is((SELECT score FROM wfml.score_suggestion(pattern('{a}'))), 0::float8, 'what is not known adds nothing to it');
 SELECT ok((SELECT score BETWEEN 0.99 AND 1 FROM wfml.score_suggestion(pattern('{a}', 1000000, 1e6, 100000000, 'infinity'))), 'it stays below 1, whatever comes');
+SELECT ok(bool_and(score = 0 AND explanation IS NULL), 'what makes no sense neither') FROM wfml.score_suggestion(pattern('{a}', -3, 'NaN', -10, 'NaN', 'NaN', 'NaN', '-1 day'));
+SELECT is((SELECT score FROM wfml.score_suggestion(pattern('{a}', 1, -0.05, -10, -4))), 0::float8, 'nor do numbers below zero');
+SELECT is(wfml.suggestion_words(pattern('{a}', 1, x, 1, 'NaN', x, x, '-1 day'), f), NULL, f || ' of ' || x || ' has no words')
+FROM unnest('{NaN,-1,Infinity}'::float8[]) x, unnest('{support,lift,typical_hour,weekday_share,gap_seconds}'::text[]) f;
 SELECT results_eq($$SELECT category, source FROM wfml.classify_pattern(NULL)$$, $$VALUES (NULL::text, NULL::text)$$, 'no pattern, no category');
 SELECT results_eq($$SELECT score, source FROM wfml.score_suggestion(NULL)$$, $$VALUES (NULL::float8, NULL::text)$$, 'nor a score');
 SELECT throws_ok(q, '42704', NULL, q || ' needs a source') FROM unnest(ARRAY['SELECT wfml.train_pattern_classifier()', 'SELECT wfml.train_suggestion_scorer()',
@@ -47,6 +51,7 @@ SELECT wfml.bind('workflows', 'flow') \g /dev/null
 SELECT results_eq($$SELECT * FROM wfml.classify_pattern(pattern('{ocr,pay,ocr,file}'))$$, $$VALUES ('finance', 0.4::float8, 'rule')$$,
     'by rule: two events in common of the five of both');
 SELECT results_eq($$SELECT * FROM wfml.classify_pattern(pattern('{mail}'))$$, $$VALUES ('sales', 1 / 3::float8, 'rule')$$, 'the closer one of two');
+SELECT results_eq($$SELECT * FROM wfml.classify_pattern(pattern('{ocr,pay,NULL,file}'))$$, $$VALUES ('finance', 0.4::float8, 'rule')$$, 'NULL is no event');
 SELECT results_eq($$SELECT * FROM wfml.classify_pattern(pattern('{swim}'))$$, $$VALUES ('uncategorized', NULL::float8, 'rule')$$, 'nothing in common');
 
 CREATE TABLE doing (user_id text, event text, at timestamptz);
@@ -62,6 +67,13 @@ SELECT results_eq($$SELECT event, rank FROM wfml.next_workflow_events('ann', 2, 
     'once the session is over: the most frequent events');
 SELECT results_eq($$SELECT event, rank FROM wfml.next_workflow_events('nobody', 1)$$, $$VALUES ('a', 1)$$, 'the same of a stranger');
 SELECT results_eq($$SELECT event, rank FROM wfml.next_workflow_events(NULL, 1)$$, $$VALUES ('a', 1)$$, 'and of nobody');
+INSERT INTO doing VALUES ('fay', 'a', '2026-02-03 09:00Z'), ('fay', 'z', '-infinity'), ('fay', 'z', 'infinity'), ('fay', 'z', NULL), ('fay', NULL, '2026-02-03 09:01Z');
+SELECT results_eq($$SELECT event, source FROM wfml.next_workflow_events('fay', 1)$$, $$VALUES ('b', 'rule')$$, 'what happened at no time is passed over');
+SELECT is((SELECT count(*) FROM wfml.next_workflow_events('fay', 1, 'infinity')), 1::bigint, 'the end of time is no error');
+SELECT is((SELECT count(*) FROM wfml.detect_anomalies('patterns')), 6::bigint, 'nor are such events to detect_anomalies()');
+SELECT is((SELECT task FROM wfml.train_sequence_predictor()), 'sequence', 'nor in training');
+SELECT wfml.drop_model('sequence_predictor') \g /dev/null
+DELETE FROM doing WHERE user_id = 'fay';
 SELECT is((SELECT count(*) FROM wfml.next_workflow_events('ann', 0)), 0::bigint, 'none of none');
 SELECT throws_ok($$SELECT wfml.next_workflow_events('ann', -1)$$, '22023', NULL, 'fewer than none is an error');
 
@@ -71,6 +83,11 @@ SELECT wfml.bind('usage', 'used') \g /dev/null
 SELECT results_eq($$SELECT workflow_id, name, score, reason, source FROM wfml.recommend_workflows('ann')$$,
     $$VALUES ('2', 'Leads', 0.4::float8, '2 users have it', 'rule')$$, 'by rule: what most have and ann has not; the workflow that is gone is not named');
 SELECT results_eq($$SELECT workflow_id FROM wfml.recommend_workflows(NULL)$$, $$VALUES ('2'), ('1')$$, 'a stranger is told of all, uses of equal users by weight');
+INSERT INTO flow VALUES (8, NULL, NULL, NULL);
+INSERT INTO used VALUES ('ann', 8, 1), ('bob', 8, 1), ('cyd', 8, 1), (NULL, 2, 1);
+SELECT results_eq($$SELECT workflow_id, name, reason FROM wfml.recommend_workflows('dan', 2)$$, $$VALUES ('8', NULL::text, '3 users have it'), ('2', 'Leads', '2 users have it')$$,
+    'one without a name is not gone');
+DELETE FROM used WHERE workflow_id = 8 OR user_id IS NULL;
 SELECT wfml.unbind('workflows') \g /dev/null
 SELECT results_eq($$SELECT workflow_id, name FROM wfml.recommend_workflows('ann')$$, $$VALUES ('9', NULL::text), ('2', NULL)$$, 'without workflows their ids must do');
 SELECT throws_ok($$SELECT wfml.recommend_workflows('ann', NULL)$$, '22023', NULL, 'how many must be said');
@@ -144,6 +161,11 @@ SELECT results_eq($$SELECT reason, source FROM wfml.recommend_workflows('strange
 INSERT INTO wfml_demo.usage SELECT 'u0007', workflow_id, 1 FROM wfml.recommend_workflows('u0007', 1);
 SELECT is((SELECT count(*) FROM wfml.recommend_workflows('u0007', 40) r JOIN wfml_demo.usage u USING (workflow_id) WHERE u.user_id = 'u0007'), 0::bigint, 'what he has taken up since is not named again');
 SELECT ok((SELECT rows > 0 FROM wfml.retrain(k)), k || ' is trained again from its source') FROM unnest('{pattern_classifier,suggestion_scorer,sequence_predictor,workflow_recommender}'::text[]) k;
+
+-- a loss that knows no bounds
+SELECT is((SELECT task FROM wfml.train_suggestion_scorer('{"loss": "squared", "rounds": 500}')), 'regression', 'another loss');
+SELECT ok(bool_and(s.score BETWEEN 0 AND 1), 'scores are from 0 to 1 nevertheless')
+FROM wfml_demo.suggestion p, LATERAL wfml.score_suggestion(ROW(p.events, p.n_events, p.support, p.users, p.lift, p.typical_hour, p.weekday_share, p.gap)::wfml.pattern) s;
 
 -- accepted instead of score
 SELECT wfml.bind('suggestions', 'SELECT events, n_events, support, users, lift, typical_hour, weekday_share, gap, accepted FROM wfml_demo.suggestion WHERE suggestion_id % 5 < 4') \g /dev/null
