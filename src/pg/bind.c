@@ -153,6 +153,11 @@ check_known(const WfmlBindKind *kind, List *columns, List *known)
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("column \"%s\" of known_at_start is not in the source", name),
 					 errdetail("Its columns are %s.", column_names(columns))));
+		for (int before = 0; before < foreach_current_index(lc); before++)
+			if (strcmp(name, list_nth(known, before)) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("column \"%s\" is in known_at_start twice", name)));
 		if (strcmp(name, "succeeded") == 0 || strcmp(name, "finished_at") == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -17,6 +17,8 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
+#include "parser/analyze.h"
+#include "parser/parse_relation.h"
 #include "utils/acl.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -50,6 +52,41 @@ typedef struct KeptPlan
 
 static HTAB *plans;
 static uint64 uses;
+
+/* Queries over bindings that run, one within another. */
+static int	reading;
+static post_parse_analyze_hook_type analyze_before;
+
+/* ---- temporary tables ---- */
+
+/*
+ * Where the owner's table is gone, its name may find a temporary table or view
+ * of the session, and a view would run the reader's functions as the owner.
+ * A plan is analysed anew whenever something has changed, so this looks at
+ * each analysis, also at that of a function in the query.
+ */
+static void
+refuse_temporary(ParseState *state, Query *query, JumbleState *jumble)
+{
+	if (analyze_before)
+		analyze_before(state, query, jumble);
+	if (reading > 0 && isQueryUsingTempRelation(query))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("a bound source cannot read a temporary table")));
+}
+
+static void
+watch_analysis(void)
+{
+	static bool watching = false;
+
+	if (watching)
+		return;
+	analyze_before = post_parse_analyze_hook;
+	post_parse_analyze_hook = refuse_temporary;
+	watching = true;
+}
 
 /* ---- kept plans ---- */
 
@@ -128,6 +165,11 @@ find_kept(const WfmlBinding *binding, const WfmlBoundQuery *query)
 			elog(ERROR, "two queries over a binding have the same hash");
 		forget(kept);
 	}
+	if (kept->in_use > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_RECURSION),
+				 errmsg("the source bound for \"%s\" reads itself", binding->kind),
+				 errhint("Bind a query over tables instead of wfml.bound_rows('%s').", binding->kind)));
 	kept->last_used = ++uses;
 	return kept;
 }
@@ -240,6 +282,7 @@ run_guarded(const WfmlBinding *binding, const WfmlBoundQuery *query, KeptPlan *k
 	MemoryContext context = CurrentMemoryContext;
 
 	kept->in_use++;
+	reading++;
 	PG_TRY();
 	{
 		run_as_owner(binding, query, kept, dest);
@@ -247,10 +290,12 @@ run_guarded(const WfmlBinding *binding, const WfmlBoundQuery *query, KeptPlan *k
 	PG_CATCH();
 	{
 		kept->in_use--;
+		reading--;
 		explain_failure(binding->kind, is_owner, context);
 	}
 	PG_END_TRY();
 	kept->in_use--;
+	reading--;
 }
 
 void
@@ -261,7 +306,11 @@ wfml_binding_run(const WfmlBinding *binding, const WfmlBoundQuery *query, DestRe
 	KeptPlan   *kept = find_kept(binding, query);
 	WfmlAsOwner as;
 
+	watch_analysis();
 	wfml_as_owner_begin(&as, binding->owner, binding->search_path, binding->timezone);
+	/* Notices have the query in their context, and debug_print_plan shows all of it. */
+	if (!is_owner)
+		(void) set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	/* SPI's read_only lets functions write. */
 	XactReadOnly = true;
 	run_guarded(binding, query, kept, dest, is_owner);

@@ -164,7 +164,7 @@ static bool
 ask_less(WfFrequentParams *params, double *support)
 {
 	if (*support < 0.1 || (params->max_length <= 4 && *support < 1))
-		*support *= 2;
+		*support = Min(*support * 2, 1);
 	else if (params->max_length > 2)
 		params->max_length--;
 	else
@@ -276,7 +276,13 @@ steps_of(Datum array)
 	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &steps.n);
 	steps.hash = palloc(sizeof(uint64) * (steps.n + 1));
 	for (int i = 0; i < steps.n; i++)
-		steps.hash[i] = nulls[i] ? 0 : wf_hash_bytes(VARDATA_ANY(DatumGetPointer(elements[i])), VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i])), 1);
+	{
+		const char *text = VARDATA_ANY(DatumGetPointer(elements[i]));
+
+		/* long events are clipped where they are read */
+		steps.hash[i] = nulls[i] ? 0
+			: wf_hash_bytes(text, wfml_clip_text(text, VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]))), 1);
+	}
 	return steps;
 }
 

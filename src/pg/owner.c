@@ -6,6 +6,8 @@
 #include "pg/compat.h"
 
 #include "miscadmin.h"
+#include "parser/parse_expr.h"
+#include "parser/parser.h"
 #include "utils/syscache.h"
 
 #include "pg/owner.h"
@@ -35,6 +37,11 @@ wfml_as_owner_begin(WfmlAsOwner *as, Oid owner, const char *search_path, const c
 	if (timezone)
 		set_for_now("TimeZone", timezone);
 	set_for_now("row_security", "on");
+	/* What the session says must not give the stored text another meaning. */
+	if (!standard_conforming_strings)
+		set_for_now("standard_conforming_strings", "on");
+	if (Transform_null_equals)
+		set_for_now("transform_null_equals", "off");
 }
 
 void

@@ -65,6 +65,7 @@ SELECT lives_ok(format('SELECT wfml.bind(%L, %L)', kind, query), format('%s: %s'
     ('events', '  ( SELECT who AS user_id, event, at, 100 % 7 AS "%s" FROM event )')) x (kind, query);
 SELECT throws_ok($$SELECT wfml.bind('runs', 'run', ARRAY['nix'])$$, '42703', NULL, 'known_at_start must be there');
 SELECT throws_ok(format($$SELECT wfml.bind('runs', 'run', ARRAY[%L])$$, c), '22023', NULL, c || ' is not known at start') FROM unnest('{succeeded,finished_at,workflow_id}'::text[]) c;
+SELECT throws_ok($$SELECT wfml.bind('runs', 'run', ARRAY['load', 'team', 'load'])$$, '42701', NULL, 'known_at_start names each column once');
 SELECT throws_ok($$SELECT wfml.bind('events', 'SELECT who AS user_id, event, at FROM event', ARRAY['at'])$$, '22023', NULL, 'and is for runs');
 SELECT throws_ok($$SELECT wfml.bind('runs', 'run', session_gap => '0')$$, '22023', NULL, 'session_gap is above 0');
 RESET ROLE;
@@ -142,6 +143,12 @@ ALTER TABLE run RENAME load TO burden;
 SELECT is((SELECT count(*) FROM wfml.bound_rows('runs') AS r (run_id bigint)), 10::bigint, 'a further column was renamed: SELECT * goes by the table');
 SELECT throws_ok($$SELECT * FROM wfml.bound_rows('runs') AS r (load float8)$$, '42703', NULL, 'that column is gone');
 SELECT wfml.bind('runs', 'run', ARRAY['burden']) \g /dev/null
+-- a source that reads itself
+SELECT wfml.bind('workflows', 'flow') \g /dev/null
+SELECT wfml.bind('workflows', 'SELECT * FROM wfml.bound_rows(''workflows'') AS w (workflow_id text, name text)') \g /dev/null
+SELECT throws_ok($$SELECT * FROM wfml.bound_rows('workflows') AS w (name text)$$, '42P19', NULL, 'a source cannot read itself');
+SELECT wfml.bind('workflows', 'flow') \g /dev/null
+SELECT is((SELECT count(*) FROM wfml.bound_rows('workflows') AS w (name text)), 2::bigint, 'nor is anything left of the attempt');
 -- a function that writes, found out when it runs
 CREATE FUNCTION note() RETURNS int LANGUAGE plpgsql AS $$BEGIN INSERT INTO app.event VALUES ('x', 'y', now()); RETURN 1; END$$;
 SELECT wfml.bind('usage', 'SELECT 1 AS user_id, 1 AS workflow_id, app.note() AS weight') \g /dev/null
@@ -203,6 +210,52 @@ SET LOCAL ROLE bind_grantee;
 SELECT unalike(context, '%finished_at%', 'errors do not show the query'), matches(hint, 'its owner has to bind it again', 'and say who can help')
 FROM app.failure('SELECT * FROM wfml.bound_rows(''runs'') AS r (run_id bigint)');
 ROLLBACK TO before;
+-- nor do notices, nor what debug_print_plan sends
+RESET ROLE;
+SET LOCAL search_path = app, public;
+SET LOCAL ROLE bind_app;
+SELECT wfml.bind('usage', 'SELECT current_setting(''client_min_messages'') AS user_id, 1 AS workflow_id, 1 AS weight') \g /dev/null
+RESET ROLE;
+SET LOCAL client_min_messages = log;
+SET LOCAL ROLE bind_grantee;
+SELECT set_config('test.level', user_id, true) FROM wfml.bound_rows('usage') AS u (user_id text) \g /dev/null
+RESET ROLE;
+SET LOCAL client_min_messages = error;
+SELECT is(current_setting('test.level'), 'error', 'no message but errors reaches who was granted');
+-- a temporary view of his in the place of a table that is gone
+SET LOCAL ROLE bind_app;
+SELECT wfml.bind('usage', 'SELECT user_id, workflow_id, weight FROM own_rights') \g /dev/null
+RESET ROLE;
+SELECT is(pg_temp.sees('bind_grantee'), 'bind_app true', 'a query by the names of search_path');
+RESET ROLE;
+SAVEPOINT before;
+ALTER VIEW app.own_rights RENAME TO other_name;
+SET LOCAL ROLE bind_grantee;
+CREATE FUNCTION other.spied() RETURNS text LANGUAGE sql AS 'SELECT current_user::text';
+CREATE TEMP VIEW own_rights AS SELECT other.spied() AS user_id, 2 AS workflow_id, 1 AS weight;
+GRANT SELECT ON own_rights TO PUBLIC;
+GRANT USAGE ON SCHEMA other TO PUBLIC;
+SELECT is(pg_temp.sees('bind_grantee'), '42P01 true', 'no temporary view of his is taken for it, as a kept plan');
+SELECT throws_ok($$SELECT * FROM wfml.bound_rows('usage') AS u (weight int)$$, '42P01', NULL, 'nor as a new one');
+SELECT is((SELECT count(*) FROM own_rights), 1::bigint, 'which he goes on using himself');
+RESET ROLE;
+ROLLBACK TO before;
+SET LOCAL ROLE bind_app;
+SELECT wfml.bind('usage', 'own_rights') \g /dev/null
+-- his settings give the query no other meaning
+SELECT wfml.bind('runs', 'SELECT * FROM run WHERE team <> ''\d'' AND NOT coalesce(team = NULL, run_id < 0)') \g /dev/null
+RESET ROLE;
+SET LOCAL ROLE bind_grantee;
+SET LOCAL standard_conforming_strings = off;
+SET LOCAL transform_null_equals = on;
+SELECT set_config('test.found', count(*)::text, true) FROM wfml.bound_rows('runs') AS r (run_id bigint, team text) \g /dev/null
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL transform_null_equals = off;
+SELECT isnt(current_setting('test.found'), '0', 'read under other settings');
+RESET ROLE;
+SET LOCAL ROLE bind_app;
+SELECT is(current_setting('test.found')::bigint, (SELECT count(*) FROM run WHERE team <> '\d' AND NOT coalesce(team = NULL, run_id < 0)), 'the rows are the same');
+SELECT wfml.bind('runs', 'run', ARRAY['burden']) \g /dev/null
 -- row security is the owner's
 RESET ROLE;
 ALTER TABLE app.run ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

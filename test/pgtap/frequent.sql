@@ -141,6 +141,17 @@ INSERT INTO doings SELECT 'u' || u, 'e' || e, timestamptz '2026-01-05 08:00' + d
 FROM generate_series(1, 3) u, generate_series(0, 4) d, generate_series(0, 39) e;
 SELECT is((SELECT count(*) FROM wfml.workflow_needs()), 20::bigint, 'long sessions that are all alike: shorter parts of them');
 TRUNCATE doings;
+INSERT INTO doings SELECT 'u' || u, 'e' || e, timestamptz '2026-01-05 08:00' + d * interval '1 day' + e * interval '1 minute'
+FROM generate_series(1, 3) u, generate_series(0, 1) d, generate_series(10, 89) e;
+SELECT is((SELECT max(n_events) FROM wfml.find_needs(1000)), 3, 'also where nearly all parts of four events are in all of them');
+TRUNCATE doings;
+INSERT INTO doings SELECT 'u' || u, e, timestamptz '2026-01-05 08:00' + e.n * interval '1 minute'
+FROM generate_series(1, 6) u, unnest(ARRAY['a', repeat('é', 3000)]) WITH ORDINALITY e (e, n);
+SELECT is((SELECT count(*) FROM wfml.workflow_needs()), 1::bigint, 'long events');
+INSERT INTO flows VALUES (5, 'long', ARRAY['a', repeat('é', 3000)]);
+SELECT is((SELECT count(*) FROM wfml.workflow_needs()), 0::bigint, 'a workflow that does them');
+DELETE FROM flows;
+TRUNCATE doings;
 SELECT is((SELECT count(*) FROM wfml.workflow_needs()), 0::bigint, 'no events, no needs');
 
 -- Who was granted the events reads what is kept; only the owner refreshes.
