@@ -243,7 +243,7 @@ ROLLBACK TO before;
 SET LOCAL ROLE bind_app;
 SELECT wfml.bind('usage', 'own_rights') \g /dev/null
 -- his settings give the query no other meaning
-SELECT wfml.bind('runs', 'SELECT * FROM run WHERE team <> ''\d'' AND NOT coalesce(team = NULL, run_id < 0)') \g /dev/null
+SELECT wfml.bind('runs', 'SELECT * FROM run WHERE team <> ''team\ 1'' AND NOT coalesce(team = NULL, run_id > 500)') \g /dev/null
 RESET ROLE;
 SET LOCAL ROLE bind_grantee;
 SET LOCAL standard_conforming_strings = off;
@@ -254,7 +254,7 @@ SET LOCAL transform_null_equals = off;
 SELECT isnt(current_setting('test.found'), '0', 'read under other settings');
 RESET ROLE;
 SET LOCAL ROLE bind_app;
-SELECT is(current_setting('test.found')::bigint, (SELECT count(*) FROM run WHERE team <> '\d' AND NOT coalesce(team = NULL, run_id < 0)), 'the rows are the same');
+SELECT is(current_setting('test.found')::bigint, (SELECT count(*) FROM run WHERE team <> 'team\ 1' AND NOT coalesce(team = NULL, run_id > 500)), 'the rows are the same');
 SELECT wfml.bind('runs', 'run', ARRAY['burden']) \g /dev/null
 -- row security is the owner's
 RESET ROLE;
