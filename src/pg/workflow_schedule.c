@@ -13,9 +13,15 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
+#include "pg/owner.h"
 #include "pg/tables.h"
 
 PG_FUNCTION_INFO_V1(wfml_put_schedule);
@@ -25,6 +31,7 @@ PG_FUNCTION_INFO_V1(wfml_stamp_schedule);
 PG_FUNCTION_INFO_V1(wfml_note_plan);
 PG_FUNCTION_INFO_V1(wfml_note_decision);
 PG_FUNCTION_INFO_V1(wfml_prune_decisions);
+PG_FUNCTION_INFO_V1(wfml_decide_as_owner);
 
 #define MAX_ARGUMENTS 12
 
@@ -71,8 +78,8 @@ wfml_put_schedule(PG_FUNCTION_ARGS)
 	int64		id;
 
 	wfml_write_begin(&writer, "wfml.schedule()");
-	execute(fcinfo, "INSERT INTO wfml.schedule AS s (workflow_id, type, spec, next_at, owner) VALUES ($1, $2, $3, $4, $5::regrole)"
-			" ON CONFLICT (workflow_id, owner) DO UPDATE SET type = $2, spec = $3, next_at = $4, enabled = true,"
+	execute(fcinfo, "INSERT INTO wfml.schedule AS s (workflow_id, type, spec, next_at, owner) VALUES ($1, $2, wfml.check_schedule($2, $3), $4, $5::regrole)"
+			" ON CONFLICT (workflow_id, owner) DO UPDATE SET type = $2, spec = excluded.spec, next_at = $4, enabled = true,"
 			" seen_at = NULL, created_at = pg_catalog.clock_timestamp() RETURNING s.id", types, user);
 	id = DatumGetInt64(wfml_result(0, 1, &isnull));
 	wfml_execute("INSERT INTO wfml.schedule_plan (schedule) VALUES ($1)"
@@ -165,6 +172,20 @@ prune_some(void)
 				 1, (Oid[]) {INT8OID}, (Datum[]) {Int64GetDatum(PRUNE_ROWS)}, NULL);
 }
 
+/* Whose decision it is: the owner's of a schedule whose rights the user has, else his own. */
+static Oid
+decision_owner(FunctionCallInfo fcinfo, Oid user)
+{
+	Datum		values[2] = {PG_GETARG_DATUM(0), ObjectIdGetDatum(user)};
+	bool		isnull;
+
+	if (PG_ARGISNULL(0) ||
+		wfml_execute("SELECT s.owner::oid FROM wfml.schedule s WHERE s.id = $1 AND pg_catalog.pg_has_role($2, s.owner::oid, 'USAGE')",
+					 2, (Oid[]) {INT8OID, OIDOID}, values, NULL) == 0)
+		return user;
+	return DatumGetObjectId(wfml_result(0, 1, &isnull));
+}
+
 /*
  * note_decision(schedule, workflow_id, type, at, run, claimed, probability, source, reason, alternatives)
  * A repetition of the last decision about that workflow is counted in its row.
@@ -181,6 +202,7 @@ wfml_note_decision(PG_FUNCTION_ARGS)
 	if (!can_write() || IsInParallelMode())
 		PG_RETURN_VOID();
 	wfml_write_begin(&writer, NULL);
+	user = decision_owner(fcinfo, user);
 	if (!IsolationUsesXactSnapshot() && !(!PG_ARGISNULL(5) && PG_GETARG_BOOL(5)))
 		n = execute(fcinfo, "WITH last AS MATERIALIZED (SELECT d.id FROM wfml.schedule_decision d"
 					" WHERE d.workflow_id = $2 AND d.owner = $11::regrole ORDER BY d.id DESC LIMIT 1),"
@@ -216,4 +238,42 @@ wfml_prune_decisions(PG_FUNCTION_ARGS)
 				" AND pg_catalog.pg_has_role($2, owner::oid, 'USAGE')", types, user);
 	wfml_write_end(&writer);
 	PG_RETURN_INT64((int64) n);
+}
+
+/* ---- deciding ---- */
+
+/* decide_as_owner(schedule, at): decide() as the schedule's owner, whose rights the caller must have */
+Datum
+wfml_decide_as_owner(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader schedule = PG_GETARG_HEAPTUPLEHEADER(0);
+	Oid			types[2] = {HeapTupleHeaderGetTypeId(schedule), TIMESTAMPTZOID};
+	Datum		values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	HeapTupleHeader result;
+	TupleDesc	desc;
+	WfmlAsOwner as;
+	bool		isnull;
+	Oid			owner = DatumGetObjectId(GetAttributeByName(schedule, "owner", &isnull));
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (isnull || !has_privs_of_role(GetUserId(), owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for a schedule of another role")));
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that owns the schedule does not exist any more"),
+				 errhint("Remove it with wfml.remove_schedule() and its id in wfml.schedules.")));
+	wfml_as_owner_begin(&as, owner, NULL, NULL);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (wfml_execute("SELECT d.run, d.probability, d.reason, d.source, d.alternatives, d.next_at, d.seen_at FROM wfml.decide($1, $2) d",
+					 2, types, values, NULL) != 1)
+		elog(ERROR, "a schedule was not judged");
+	result = SPI_returntuple(SPI_tuptable->vals[0], BlessTupleDesc(desc));
+	SPI_finish();
+	wfml_as_owner_end(&as);
+	PG_RETURN_HEAPTUPLEHEADER(result);
 }

@@ -100,7 +100,7 @@ CREATE FUNCTION wfml.note_decision(schedule bigint, workflow_id text, type text,
 	probability double precision, source text, reason text, alternatives jsonb) RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wfml_note_decision';
 COMMENT ON FUNCTION wfml.note_decision(bigint, text, text, timestamptz, boolean, boolean, double precision, text, text, jsonb) IS
-	'for wfml.should_run() and wfml.claim_due(): logs a decision where it can be written, under the caller''s name';
+	'for wfml.should_run() and wfml.claim_due(): logs a decision where it can be written: that on a schedule of your roles for its owner, all else for you';
 CREATE FUNCTION wfml.prune_decisions(older_than interval DEFAULT '90 days') RETURNS bigint
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wfml_prune_decisions';
 COMMENT ON FUNCTION wfml.prune_decisions(interval) IS
@@ -230,10 +230,15 @@ CREATE FUNCTION wfml.next_of_grid(due timestamptz, every interval, after timesta
 AS $$
 DECLARE
 	length constant double precision := EXTRACT(epoch FROM every);
-	steps bigint := floor(EXTRACT(epoch FROM after - due) / (length * 1.02));
+	steps bigint;
 BEGIN
-	-- Months differ by 3 days and days by an hour: begin a little early.
-	steps := greatest(steps - 1, 0);
+	IF length < 1 THEN
+		RAISE EXCEPTION 'the interval of a schedule must be at least a second' USING ERRCODE = '22023';
+	END IF;
+	-- Months differ by 3 days from their mean and the clocks by hours: begin that much early.
+	steps := floor(EXTRACT(epoch FROM after - due) / (length * CASE WHEN every >= interval '28 days' THEN 1.02 ELSE 1 END))
+		- CASE WHEN EXTRACT(day FROM every) <> 0 OR EXTRACT(month FROM every) <> 0 THEN ceil(7200 / length) ELSE 0 END - 1;
+	steps := greatest(steps, 0);
 	WHILE due + steps * every <= after LOOP
 		steps := steps + 1;
 	END LOOP;
@@ -264,7 +269,7 @@ CREATE FUNCTION wfml.unschedule(workflow_id text) RETURNS boolean
 AS $$
 BEGIN
 	RETURN coalesce((SELECT wfml.remove_schedule(s.id) FROM wfml.schedules s WHERE s.workflow_id = unschedule.workflow_id
-		ORDER BY s.owner::oid = current_user::regrole DESC, s.id LIMIT 1), false);
+		ORDER BY s.owner = quote_ident(current_user)::regrole DESC, s.id LIMIT 1), false);
 END $$;
 COMMENT ON FUNCTION wfml.unschedule(text) IS
 	'forget the schedule of a workflow, yours or else one of a role whose rights you have; false when there was none. What it decided stays in wfml.decisions';
@@ -438,11 +443,23 @@ BEGIN
 		RETURN;
 	END IF;
 	IF plan IS NULL OR s.opens IS DISTINCT FROM w.opens OR s.closes IS DISTINCT FROM w.closes THEN
-		SELECT p.slots, p.source INTO plan, source FROM wfml.schedule_plan_slots(s.workflow_id, w.opens, w.closes, at) p;
-		-- A moment to come is asked about, not planned for.
-		IF at <= clock_timestamp() THEN
-			PERFORM wfml.note_plan(s.id, w.opens, w.closes, plan, source);
-		END IF;
+		BEGIN
+			SELECT p.slots, p.source INTO plan, source FROM wfml.schedule_plan_slots(s.workflow_id, w.opens, w.closes, at) p;
+			-- A moment to come is asked about, not planned for.
+			IF at <= clock_timestamp() THEN
+				PERFORM wfml.note_plan(s.id, w.opens, w.closes, plan, source);
+			END IF;
+		EXCEPTION WHEN transaction_rollback THEN
+			RAISE;
+		WHEN others THEN
+			-- The deadline holds all the same.
+			IF NOT run THEN
+				RAISE;
+			END IF;
+			reason := format('the deadline has passed; hours cannot be judged: %s', SQLERRM);
+			source := 'rule';
+			RETURN;
+		END;
 	END IF;
 	IF run THEN
 		SELECT d.probability, d.alternatives INTO probability, alternatives
@@ -454,6 +471,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wfml.decide_predictive(wfml.schedules, timestamptz) IS 'for should_run(): schedules of type predictive';
 
+CREATE FUNCTION wfml.decide_as_owner(s wfml.schedules, at timestamptz,
+	OUT run boolean, OUT probability double precision, OUT reason text, OUT source text, OUT alternatives jsonb,
+	OUT next_at timestamptz, OUT seen_at timestamptz)
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wfml_decide_as_owner';
+COMMENT ON FUNCTION wfml.decide_as_owner(wfml.schedules, timestamptz) IS
+	'for wfml.decide(): the same by the sources and models of the schedule''s owner and with his rights only; you must have them';
+
 CREATE FUNCTION wfml.decide(s wfml.schedules, at timestamptz,
 	OUT run boolean, OUT probability double precision, OUT reason text, OUT source text, OUT alternatives jsonb,
 	OUT next_at timestamptz, OUT seen_at timestamptz)
@@ -461,6 +485,11 @@ CREATE FUNCTION wfml.decide(s wfml.schedules, at timestamptz,
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- By its owner's data and models, whoever asks; decide_as_owner() comes back here as that owner.
+	IF s.owner <> quote_ident(current_user)::regrole THEN
+		SELECT o.* INTO run, probability, reason, source, alternatives, next_at, seen_at FROM wfml.decide_as_owner(s, at) o;
+		RETURN;
+	END IF;
 	run := false;
 	source := 'rule';
 	IF at < s.next_at THEN
@@ -480,10 +509,17 @@ BEGIN
 		FROM wfml.decide_event(s.type, s.spec, coalesce(s.seen_at, s.last_fired_at, s.created_at), at) d;
 		next_at := at + coalesce((s.spec ->> 'cooldown')::interval, CASE s.type WHEN 'sequence' THEN interval '1 hour' ELSE interval '0' END);
 	END IF;
-	-- How likely a run that is asked for for other reasons is to succeed.
+	-- How likely a run that is asked for for other reasons is to succeed: it runs whether or not that can be told.
 	IF run AND probability IS NULL AND wfml.has_source('runs') THEN
-		SELECT p.probability, p.source INTO probability, source FROM wfml.success_probability(s.workflow_id, at) p;
-		source := coalesce(source, 'rule');
+		BEGIN
+			SELECT p.probability, p.source INTO probability, source FROM wfml.success_probability(s.workflow_id, at) p;
+			source := coalesce(source, 'rule');
+		EXCEPTION WHEN transaction_rollback THEN
+			RAISE;
+		WHEN others THEN
+			source := 'rule';
+			alternatives := coalesce(alternatives, '[]') || jsonb_build_array(jsonb_build_object('error', SQLERRM));
+		END;
 	END IF;
 END $$;
 COMMENT ON FUNCTION wfml.decide(wfml.schedules, timestamptz) IS 'for should_run() and claim_due(): a schedule at a moment, and what claiming it would store';
@@ -501,7 +537,7 @@ BEGIN
 		RAISE EXCEPTION 'arguments of should_run() must not be null' USING ERRCODE = '22004';
 	END IF;
 	SELECT v.* INTO s FROM wfml.schedules v WHERE v.workflow_id = should_run.workflow_id
-	ORDER BY v.owner::oid = current_user::regrole DESC, v.id LIMIT 1;
+	ORDER BY v.owner = quote_ident(current_user)::regrole DESC, v.id LIMIT 1;
 	IF s.id IS NULL THEN
 		SELECT p.probability, p.source INTO probability, source FROM wfml.success_probability(workflow_id, at) p;
 		run := coalesce(probability >= 0.5, true);

@@ -81,7 +81,7 @@ BEGIN
 	WITH judged AS MATERIALIZED (
 		SELECT s.workflow_id, j.succeeded, j.slot, j.weight, j.value
 		FROM wfml.schedules s CROSS JOIN LATERAL wfml.simulate_workflow(s.workflow_id, s.spec, since, until) j
-		WHERE s.type = 'predictive'),
+		WHERE s.type = 'predictive' AND s.owner = quote_ident(current_user)::regrole),
 	summed AS (
 		SELECT j.workflow_id, count(*) AS runs, avg(j.succeeded::integer)::double precision AS actual,
 			avg(j.succeeded::integer) FILTER (WHERE j.slot IS NOT NULL)::double precision AS actual_there,
@@ -103,4 +103,4 @@ BEGIN
 	FROM said s ORDER BY s.workflow_id NULLS LAST;
 END $$;
 COMMENT ON FUNCTION wfml.simulate_schedule(timestamptz, timestamptz) IS
-	'what success rate your predictive schedules would have had over history, one row for each and one (workflow_id NULL) for all together. actual: rate of all runs that started in that time; predicted: doubly robust estimate had each day''s runs been started at the hour that was then predicted, by earlier runs only; lower, upper: its 80 % interval; uplift: predicted over actual, less 1; supported: share of the runs for which some hour had 5 runs before; effective_runs: effective sample size, (sum of weights)^2 / sum of squares. Under 0.5 supported or 100 effective runs the estimate is NULL and reason says why. It assumes that nothing unseen moves both the time of a run and its success: given who runs it, the hour and the day, time was chosen at random';
+	'what success rate your predictive schedules would have had over history (yours only, not those of other roles whose rights you have), one row for each and one (workflow_id NULL) for all together. actual: rate of all runs that started in that time; predicted: doubly robust estimate had each day''s runs been started at the hour that was then predicted, by earlier runs only; lower, upper: its 80 % interval; uplift: predicted over actual, less 1; supported: share of the runs for which some hour had 5 runs before; effective_runs: effective sample size, (sum of weights)^2 / sum of squares. Under 0.5 supported or 100 effective runs the estimate is NULL and reason says why. It assumes that nothing unseen moves both the time of a run and its success: given who runs it, the hour and the day, time was chosen at random';

@@ -4,7 +4,7 @@
 \set QUIET 1
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
-SELECT plan(77);
+SELECT plan(98);
 
 CREATE ROLE wfml_planner;
 CREATE ROLE wfml_other;
@@ -56,6 +56,15 @@ SELECT is((SELECT count(*) FROM wfml.claim_due(now() + interval '10 hours')), 1:
 SELECT is((SELECT count(*) FROM wfml.claim_due(now() + interval '10 hours')), 0::bigint, 'once only');
 SELECT ok((SELECT next_at BETWEEN now() + interval '10 hours' AND now() + interval '10 hours 15 minutes' FROM wfml.schedules WHERE workflow_id = 'i'), 'and the grid is kept');
 SELECT is(wfml.next_of_grid('2026-01-31', '1 month', '2026-05-15'), '2026-05-31'::timestamptz, 'months are no number of days');
+SELECT is(wfml.next_of_grid('2026-01-01', '1 second', '2126-01-01 00:00:00.5'), '2126-01-01 00:00:01'::timestamptz, 'a century of seconds is no long way');
+SELECT is((SELECT array_agg(wfml.next_of_grid('2026-01-31 02:30', e, '2031-05-15')) FROM unnest('{1 day,1 week,36 hours,1 year}'::interval[]) e),
+    (SELECT array_agg((SELECT min(t) FROM generate_series(timestamptz '2026-01-31 02:30', '2033-01-01', e) t WHERE t > '2031-05-15') ORDER BY o) FROM unnest('{1 day,1 week,36 hours,1 year}'::interval[]) WITH ORDINALITY u (e, o)), 'it is the first that comes');
+SET TimeZone = 'Europe/Berlin';
+SELECT is(wfml.next_of_grid('2026-01-31 02:30', '1 day', '2026-10-25 02:29'), '2026-10-25 02:30'::timestamptz, 'where the clocks change, days of 23 and 25 hours');
+SELECT is(wfml.next_of_grid('2026-10-24 12:00', '1 hour', '2026-10-25 12:00'), '2026-10-25 13:00'::timestamptz, 'but hours of 60 minutes');
+SET TimeZone = 'UTC';
+SELECT throws_ok($$ SELECT wfml.next_of_grid('2026-01-01', '-1 second', '2026-01-02') $$, '22023', NULL, 'no grid goes back');
+SELECT throws_ok($$ SELECT wfml.put_schedule('evil', 'interval', '{"every": "-1 s"}', now()) $$, '22023', NULL, 'nor is one stored that was not checked');
 SELECT is(wfml.enable_schedule(:i, false), true, 'paused');
 SELECT is((SELECT reason FROM wfml.should_run('i', now() + interval '20 hours')), 'the schedule is paused', 'a paused one does not run');
 SELECT is((SELECT count(*) FROM wfml.claim_due(now() + interval '20 hours')), 0::bigint, 'nor is it claimed');
@@ -141,6 +150,49 @@ SELECT is(wfml.remove_schedule(:p), false, 'removes nothing');
 SELECT is(wfml.stamp_schedule(:p2, NULL, NULL, now(), now(), NULL) OR wfml.enable_schedule(:p2, false), false, 'claims and pauses nothing');
 SELECT is((SELECT count(*) FROM wfml.claim_due('2030-01-01')), 0::bigint, 'and is handed nothing');
 RESET ROLE;
+
+-- A dispatcher that has the owner's rights decides by the owner's data and models, whatever it has bound itself.
+CREATE ROLE "wfml Dispatcher" IN ROLE wfml_planner;
+CREATE SCHEMA far AUTHORIZATION "wfml Dispatcher";
+SET ROLE wfml_planner;
+SELECT wfml.schedule('own', 'event', '{"event": "alarm"}') AS own \gset
+INSERT INTO shop.event VALUES ('u9', 'alarm', clock_timestamp() + interval '1 second');
+SELECT wfml.schedule('plain', 'interval', '{"every": "1 hour"}') AS plain \gset
+SELECT wfml.schedule('w2', 'predictive', '{"window": "07:00-18:00"}') AS p2 \gset
+SET ROLE "wfml Dispatcher";
+SELECT is((SELECT run FROM wfml.should_run('own', now() + interval '1 minute')), true, 'should_run() of a member: by the owner''s events');
+CREATE TABLE far.event (user_id text, event text, at timestamptz);
+CREATE TABLE far.run (workflow_id text, started_at timestamptz, finished_at timestamptz, succeeded boolean);
+SELECT wfml.bind('events', 'far.event');
+SELECT wfml.bind('runs', 'far.run');
+SELECT is((SELECT run FROM wfml.should_run('own', now() + interval '1 minute')), true, 'also when he has bound other events');
+SELECT is((SELECT count(*) FROM wfml.due_workflows(now() + interval '1 minute') WHERE workflow_id = 'own'), 1::bigint, 'so due_workflows()');
+SELECT run FROM wfml.should_run('w2', '2027-03-09 07:30') \gset
+SELECT is((SELECT max((a ->> 'support')::int) > 5 FROM wfml.decisions d, jsonb_array_elements(d.alternatives) a WHERE d.workflow_id = 'w2' AND NOT d.run), true, 'and hours are those of the owner''s runs');
+SELECT is((SELECT current_user), 'wfml Dispatcher', 'who is himself again');
+SELECT is((SELECT count(*) FROM wfml.simulate_schedule('2026-02-01', '2026-03-06')), 0::bigint, 'simulate_schedule() is of his own schedules');
+SELECT is(wfml.schedule('own', 'interval', '{"every": "1 day"}') <> :own, true, 'he may have a schedule of the same workflow');
+SELECT is((SELECT reason LIKE 'due since%' FROM wfml.should_run('own', now() + interval '1 minute')), true, 'which is the one that he asks about, whatever letters his name has');
+SELECT is(wfml.unschedule('own'), true, 'and forgets');
+RESET ROLE;
+SELECT is((SELECT count(*) FROM wfml.claim_due(now() + interval '1 minute') WHERE workflow_id IN ('own', 'plain')), 2::bigint, 'a superuser, who has bound nothing, claims too');
+SET ROLE wfml_planner;
+SELECT is((SELECT count(*) FROM wfml.decisions WHERE workflow_id IN ('own', 'plain') AND claimed AND owner = 'wfml_planner'::regrole), 2::bigint, 'and the owner sees that in his decisions');
+SET ROLE wfml_other;
+SELECT throws_ok(format('SELECT wfml.decide_as_owner(ROW(1, %s, ''w1'', ''interval'', ''{}'', true, now(), NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL)::wfml.schedules, now())', 'wfml_planner'::regrole::oid), '42501', NULL, 'a stranger does not decide as the owner');
+
+-- What cannot be judged does not keep back what runs anyhow.
+SET ROLE wfml_planner;
+ALTER TABLE shop.run RENAME COLUMN succeeded TO went_well;
+SELECT is((SELECT run FROM wfml.should_run('plain', now() + interval '3 hours')), true, 'an interval fires though the bound runs cannot be read');
+SELECT results_eq($$ SELECT run, reason LIKE 'the deadline has passed; hours cannot be judged: %' FROM wfml.should_run('w1', '2027-03-10 16:05') $$, $$ VALUES (true, true) $$, 'and so does a deadline');
+ALTER TABLE shop.run RENAME COLUMN went_well TO succeeded;
+SELECT throws_ok($$ SELECT * FROM wfml.put_schedule('x', 'cron', '{"cron": "x; DROP TABLE shop.run"}', now()) $$, '22023', NULL, 'a spec is data');
+RESET ROLE;
+DELETE FROM wfml.source_binding WHERE owner = '"wfml Dispatcher"'::regrole;
+DELETE FROM wfml.schedule_decision WHERE owner = '"wfml Dispatcher"'::regrole;
+DROP OWNED BY "wfml Dispatcher";
+DROP ROLE "wfml Dispatcher";
 
 -- simulation: predicted hours are near the truth, 0.9; the runs are at 0.66
 SET ROLE wfml_planner;

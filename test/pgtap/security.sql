@@ -164,7 +164,7 @@ INSERT INTO matrix (name, kind, arguments) VALUES
     ('slot_estimates', 'source', $$'3'$$), ('slot_group', 'source', $$'3', now(), 'UTC'$$), ('schedule_plan_slots', 'source', $$'3', now(), now() + interval '1 day', now()$$),
     ('simulate_workflow', 'source', $$'3', '{"window": "24 hours"}', now() - interval '1 day', now()$$),
     ('put_schedule', 'any', NULL), ('remove_schedule', 'any', '1'), ('stamp_schedule', 'any', '1, NULL, NULL, now(), NULL, NULL'), ('note_plan', 'any', $$1, NULL, NULL, NULL, NULL$$),
-    ('note_decision', 'any', $$NULL, '3', NULL, now(), true, false, NULL, 'rule', 'mine', NULL$$), ('decide', 'inner', NULL), ('decide_event', 'inner', NULL), ('decide_predictive', 'inner', NULL),
+    ('note_decision', 'any', $$NULL, '3', NULL, now(), true, false, NULL, 'rule', 'mine', NULL$$), ('decide', 'inner', NULL), ('decide_as_owner', 'inner', NULL), ('decide_event', 'inner', NULL), ('decide_predictive', 'inner', NULL),
     ('check_schedule', 'inner', $$'interval', '{"every": "1 hour"}'$$), ('schedule_spec_error', 'inner', NULL), ('schedule_duration', 'inner', $$'{}', 'every', '1 s', NULL$$),
     ('schedule_window', 'inner', $$'{"window": "24 hours"}', now(), true, now()$$), ('next_of_grid', 'inner', $$now(), '1 hour', now()$$), ('weigh_slots', 'inner', $$'[]', now(), NULL$$),
     ('window_slots', 'inner', $$'{"window": "24 hours"}'$$), ('slot_of', 'inner', $$now(), 'UTC'$$), ('slot_values', 'inner', $$'{1}', '{true}', '{1}'$$), ('slot_policy', 'inner', $$'{1}', '{true}', '{1}', '{1}', '{1}'$$);
