@@ -72,6 +72,7 @@ read_query(const WfmlBinding *binding)
 					" AND q.started_at IS NOT NULL AND q.succeeded IS NOT NULL"
 					" AND q.finished_at::pg_catalog.timestamptz OPERATOR(pg_catalog.>=) $1"
 					" AND pg_catalog.isfinite(q.finished_at::pg_catalog.timestamptz)"
+					" AND pg_catalog.isfinite(q.started_at::pg_catalog.timestamptz)"
 					" ORDER BY 7 LIMIT $2",
 					wfml_binding_has(binding, "name") ? "q.name::pg_catalog.text" : "NULL::pg_catalog.text",
 					wfml_binding_has(binding, "user_id") ? "q.user_id::pg_catalog.text" : "NULL::pg_catalog.text");

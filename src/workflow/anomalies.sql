@@ -59,7 +59,7 @@ BEGIN
 	SELECT * INTO summary FROM wfml.train('anomaly_detector', 'isolation_forest',
 		format('SELECT r.workflow_id, extract(epoch FROM r.finished_at - r.started_at)::double precision AS duration%s'
 			' FROM wfml.bound_rows(''runs'') AS r (workflow_id text, started_at timestamptz, finished_at timestamptz%s)'
-			' WHERE r.finished_at >= r.started_at',
+			' WHERE r.finished_at >= r.started_at AND pg_catalog.isfinite(r.finished_at) AND pg_catalog.isfinite(r.started_at)',
 			(SELECT string_agg(format(', r.%I', c), '' ORDER BY i) FROM unnest(numbers) WITH ORDINALITY u (c, i)),
 			(SELECT string_agg(format(', %I double precision', c), '' ORDER BY i) FROM unnest(numbers) WITH ORDINALITY u (c, i))),
 		params => '{"scale_by": "workflow_id", "contamination": 0.02}'::jsonb || coalesce(params, '{}'),
@@ -82,26 +82,29 @@ DECLARE
 	numbers text[];
 BEGIN
 	SELECT s.columns, s.timezone INTO bound FROM wfml.bound_source('runs') s;
-	-- as the model was trained; a column that the binding lost since is NULL
+	-- as the model was trained; a column that the binding lost since, or that
+	-- is no number any more, is NULL
 	SELECT array_agg(c ->> 'name') INTO numbers
 	FROM jsonb_array_elements(wfml.model_facts(wfml.version_id('anomaly_detector')) -> 'columns') c
 	WHERE c ->> 'name' NOT IN ('workflow_id', 'duration');
-	SELECT array_agg(c) INTO known FROM unnest(numbers) c WHERE bound.columns ? c;
+	SELECT array_agg(c) INTO known FROM unnest(numbers) c WHERE c = ANY (wfml.run_numbers(bound.columns));
 	RETURN QUERY EXECUTE format($query$
 		WITH r AS MATERIALIZED (
 			SELECT coalesce(b.run_id, b.workflow_id || ' ' || to_char(b.started_at AT TIME ZONE $3, 'YYYY-MM-DD HH24:MI:SS')) AS entity,
-				b.workflow_id, extract(epoch FROM b.finished_at - b.started_at)::double precision AS duration%s
+				b.workflow_id, "its numbers" AS input
 			FROM wfml.bound_rows('runs', since => $1, row_limit => CASE WHEN $1 IS NULL THEN 100000 END)
-				AS b (run_id text, workflow_id text, started_at timestamptz, finished_at timestamptz%s)
-			WHERE b.finished_at >= b.started_at),
+				AS b (run_id text, workflow_id text, started_at timestamptz, finished_at timestamptz%2$s)
+			CROSS JOIN LATERAL (
+				SELECT b.workflow_id, extract(epoch FROM b.finished_at - b.started_at)::double precision AS duration%1$s) "its numbers"
+			WHERE b.finished_at >= b.started_at AND isfinite(b.finished_at) AND isfinite(b.started_at)),
 		w AS MATERIALIZED (
 			SELECT d.workflow_id FROM (SELECT DISTINCT r.workflow_id FROM r) d
 			WHERE EXISTS (SELECT FROM wfml.anomaly_scale('anomaly_detector', d.workflow_id))),
 		top AS MATERIALIZED (
-			SELECT r AS input, r.entity, r.workflow_id, w.workflow_id IS NOT NULL AS judged,
+			SELECT r.input, r.entity, r.workflow_id, w.workflow_id IS NOT NULL AS judged,
 				CASE WHEN w.workflow_id IS NULL THEN least(p.value, 0.5) ELSE p.value END AS value,
 				CASE WHEN w.workflow_id IS NULL THEN 0 ELSE p.confidence END AS confidence, p.label
-			FROM r LEFT JOIN w USING (workflow_id), LATERAL wfml.predict_detail('anomaly_detector', r) p
+			FROM r LEFT JOIN w USING (workflow_id), LATERAL wfml.predict_detail('anomaly_detector', r.input) p
 			ORDER BY value DESC, r.entity LIMIT $2)
 		SELECT t.entity, t.value, t.confidence, t.judged AND t.label = 'anomaly',
 			CASE
@@ -147,7 +150,7 @@ BEGIN
 				ARRAY[extract(epoch FROM b.finished_at - b.started_at)::double precision%s] AS numbers
 			FROM wfml.bound_rows('runs', row_limit => 100000)
 				AS b (run_id text, workflow_id text, started_at timestamptz, finished_at timestamptz%s)
-			WHERE b.finished_at >= b.started_at),
+			WHERE b.finished_at >= b.started_at AND isfinite(b.finished_at) AND isfinite(b.started_at)),
 		s AS MATERIALIZED (
 			SELECT r.workflow_id, u.f, count(u.x) AS runs,
 				percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY u.x) AS q

@@ -55,7 +55,9 @@ COMMENT ON FUNCTION wfml.tool_columns(text, name, name, text[], boolean) IS
 	'columns that you may read of a table of a tool; an error naming what is missing when it lacks the needed ones, NULL if it is optional';
 
 -- What is kept, what is not kept yet, what runs.  The sub-selects are whole:
--- only so is the comparison pushed into the views.
+-- only so is the comparison pushed into the views.  What is kept is looked up
+-- by its key, few as those are that finished since: a run that was changed by
+-- hand has another end now, and EXISTS would be a join with all that is kept.
 CREATE FUNCTION wfml.tool_runs(tool text, tables text, workflow_id text, run_id text, started_at text, finished_at text,
 	succeeded text, name text, user_id text, has_finished text, is_running text)
 	RETURNS text
@@ -69,9 +71,8 @@ SELECT %3$s, %4$s, %5$s, %6$s, %7$s, %8$s, %9$s, %1$L::text
 FROM %2$s
 WHERE %10$s
 	AND %6$s >= (SELECT coalesce(max(k.kept_until), '-infinity') FROM wfml.kept_tools k WHERE k.tool = %1$L)
-	AND NOT EXISTS (SELECT FROM wfml.kept_runs h
-		WHERE h.tool = %1$L AND h.finished_at >= (SELECT coalesce(max(k.kept_until), '-infinity') FROM wfml.kept_tools k WHERE k.tool = %1$L)
-			AND h.workflow_id = %3$s AND h.run_id = %4$s AND h.started_at = %5$s)
+	AND (SELECT true FROM wfml.kept_runs h
+		WHERE h.tool = %1$L AND h.workflow_id = %3$s AND h.run_id = %4$s AND h.started_at = %5$s) IS NULL
 UNION ALL
 SELECT %3$s, %4$s, %5$s, NULL::timestamptz, NULL::boolean, %8$s, %9$s, %1$L::text
 FROM %2$s

@@ -5,7 +5,7 @@
 SET client_min_messages = warning;
 BEGIN;
 \i test/data/load.sql
-SELECT plan(34);
+SELECT plan(38);
 
 CREATE FUNCTION auc_of(truth text) RETURNS numeric LANGUAGE plpgsql AS $$
 DECLARE
@@ -51,9 +51,19 @@ SELECT wfml.bind('runs', $$SELECT workflow_id, started_at, finished_at, succeede
 SELECT is((SELECT (confidence, is_anomaly, reasons)::text FROM wfml.detect_anomalies(since => '2029-01-01')), '(0,f,"{""too few runs of this workflow to tell what is usual""}")',
     'a new workflow is not judged, a run that goes on not shown');
 SELECT is((SELECT entity FROM wfml.detect_anomalies(since => '2029-01-01')), 'new ' || to_char(timestamptz '2030-01-01', 'YYYY-MM-DD HH24:MI:SS'), 'without run_id it is workflow and start');
+SELECT wfml.bind('runs', $$SELECT workflow_id, started_at, finished_at, succeeded, items || ' pieces' AS items, cpu_s FROM wfml_demo.run$$) \g /dev/null
+SELECT lives_ok('SELECT * FROM wfml.detect_anomalies()', 'a column that is no number any more');
+SELECT wfml.bind('runs', $$SELECT workflow_id, started_at, finished_at, succeeded, items, NULL::float8 AS cpu_s, 'x'::text AS note FROM wfml_demo.run
+    UNION ALL SELECT 'new', '2030-01-01', '2030-01-09', true, 5, NULL, NULL$$) \g /dev/null
 SELECT is(wfml.unusual_text('x', NULL, 1, 2) || '; ' || wfml.unusual_text('x', 7, NULL, NULL) || '; ' || wfml.unusual_text('duration', 340, 42.04, 55), 'x is missing; x 7, usually missing; duration 340 s, usually 42–55 s', 'reasons in words');
 SELECT wfml.drop_model('anomaly_detector') \g /dev/null
 SELECT is((SELECT (confidence, is_anomaly, reasons)::text FROM wfml.detect_anomalies(since => '2029-01-01')), '(0,f,"{""too few runs of this workflow to tell what is usual""}")', 'rule: not judged either');
+SELECT wfml.bind('runs', $$SELECT workflow_id, run_id, started_at, finished_at, succeeded, items AS r, items AS b, items AS input, items AS entity, cpu_s AS "its value" FROM wfml_demo.run
+    UNION ALL SELECT 'w001', -1, '2029-01-02', 'infinity', NULL, 5, 5, 5, 5, 5 UNION ALL SELECT 'w001', -2, '-infinity', '2029-01-02', true, 5, 5, 5, 5, 5$$) \g /dev/null
+SELECT is((SELECT rows FROM wfml.train_anomaly_detector()), (SELECT count(*) FROM wfml_demo.run), 'runs without beginning or end are left out; columns of any name');
+SELECT ok(count(*) = 100 AND bool_or(reasons::text LIKE '%its value%') AND bool_and(entity NOT LIKE '-%'), 'by model') FROM wfml.detect_anomalies(n => 100);
+SELECT wfml.drop_model('anomaly_detector') \g /dev/null
+SELECT ok(count(*) = 100 AND bool_or(reasons::text LIKE '%its value%') AND bool_and(entity NOT LIKE '-%'), 'and by rule') FROM wfml.detect_anomalies(n => 100);
 SELECT wfml.bind('runs', $$SELECT 'w' AS workflow_id, timestamptz '2030-01-01' AS started_at, timestamptz '2030-01-02' AS finished_at, true AS succeeded$$) \g /dev/null
 SELECT is(count(*), 1::bigint, 'rule: one run only') FROM wfml.detect_anomalies();
 SELECT lives_ok('SELECT FROM wfml.train_anomaly_detector()', 'one run can be trained on');

@@ -221,6 +221,13 @@ UPDATE airflow2.dag_run SET state = 'success', end_date = '2024-03-02 13:30' WHE
 UPDATE expected SET runs = '(etl/s1/08:00/08:30/t) (etl/s2/09:00/09:30/f) (etl/s4/12:00) (etl/s2/13:00/13:30/t)';
 SELECT lives_ok('CALL wfml.sync_runs()', 'kept');
 SELECT is(runs_of('wfml_tool_owner'), runs, 'and both count') FROM expected;
+-- One that is marked by hand has a new end; it stays as it was kept.
+UPDATE airflow2.dag_run SET state = 'failed', end_date = '2024-03-02 14:00' WHERE run_id = 's1';
+SELECT is(runs_of('wfml_tool_owner'), runs, 'a run that was changed after it was kept counts once') FROM expected;
+INSERT INTO airflow2.dag_run (dag_id, execution_date, start_date, end_date, state, run_id, run_type) VALUES ('etl', '2024-03-07', '-infinity', '2024-03-02 14:00', 'success', 'x', 'scheduled');
+SELECT lives_ok('CALL wfml.sync_runs()', 'kept');
+DELETE FROM airflow2.dag_run WHERE run_id = 'x';
+SELECT is(runs_of('wfml_tool_owner'), runs, 'once more; and a run that began at no time is none') FROM expected;
 
 CREATE SCHEMA airflow3;
 CREATE TABLE airflow3.dag (dag_id varchar(250) PRIMARY KEY, is_paused boolean, is_stale boolean, owners varchar(2000), dag_display_name varchar(2000), bundle_name varchar(250));
