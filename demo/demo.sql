@@ -1,7 +1,8 @@
--- A tour of wfml, run by "make demo" after test/data/load.sql.  First the story
+-- A tour of wfml, run by "make demo" after test/data/load.sql; real_data.sql is
+-- its second part.  The story
 -- of one day on a platform where people start workflows, whose data are made
--- up so that the truth is known (docs/demo_data.md); then models on real data.
--- Read it beside what it prints.
+-- up so that the truth is known (docs/demo_data.md).  Read it beside what it
+-- prints.
 
 \pset border 1
 \pset footer off
@@ -11,12 +12,13 @@ SET TimeZone = 'UTC';
 \set QUIET 1
 
 \echo
-\echo '== One day of a platform: 200 people, 40 workflows, 60 days of history up to Thursday'
+\echo '== One day of a platform: 200 people, 40 workflows, 60 days of history up to Thursday; now it is Friday'
 \echo
 
 CREATE EXTENSION wfml;
--- The story's day is the coming Friday, so that schedules made now may fire then.
-SELECT date_trunc('week', now() + interval '3 days') + interval '4 days' AS friday \gset
+-- The story's day is the last Friday that is over: what is asked about a moment
+-- that has passed is answered by what was known then, so every run says the same.
+SELECT date_trunc('week', now() - interval '5 days') + interval '4 days' AS friday \gset
 SELECT "table", rows FROM wfml.generate_demo(users => 200, days => 60, seed => 1, starts => :'friday'::timestamptz - interval '60 days')
 WHERE "table" !~ '^truth';
 
@@ -26,7 +28,7 @@ SELECT wfml.bind('runs', 'wfml_demo.run', known_at_start => '{items}'),
        wfml.bind('patterns', 'SELECT events, n_events, support, users, lift, typical_hour, weekday_share, gap, category FROM wfml_demo.pattern'),
        wfml.bind('suggestions', 'SELECT events, n_events, support, users, lift, typical_hour, weekday_share, gap, score FROM wfml_demo.suggestion') \g /dev/null
 
-\echo '-- Before anything is trained every question has an answer already, by a rule that says so:'
+\echo '-- Before anything is trained every question has an answer already, by a rule that says so. Will w001 succeed at nine?'
 SELECT probability::numeric(4,3), runs, source FROM wfml.success_probability('w001', :'friday'::timestamptz + interval '9 hours');
 
 \echo '-- One call trains all models:'
@@ -35,6 +37,10 @@ CALL wfml.train_all();
 SET client_min_messages = notice;
 SELECT name AS model, algorithm, metric, round(score::numeric, 3) AS score, round(baseline::numeric, 3) AS baseline, rows, size
 FROM wfml.models ORDER BY name;
+
+\echo '-- Much of whether a run succeeds is chance: what counts is how well the odds are known (less is better).'
+SELECT metric, round(value::numeric, 4) AS value, round(baseline::numeric, 4) AS baseline
+FROM wfml.metrics('trigger_predictor') WHERE metric IN ('log_loss', 'brier');
 
 \echo '-- 09:00. What do people do again and again that no workflow does for them?'
 SELECT array_to_string(events, ' > ') AS sequence, users, sessions, saving::numeric(4,2) FROM wfml.workflow_needs(5);
@@ -53,21 +59,22 @@ VALUES (1000001, 'u0001', 'quote_draft', :'friday'::timestamptz + interval '10:0
        (1000002, 'u0001', 'price_check', :'friday'::timestamptz + interval '10:01');
 SELECT coalesce(event, '(the session ends)') AS event, probability::numeric(4,3), rank, source FROM wfml.next_workflow_events('u0001', 3);
 
-\echo '-- 11:00. Will workflow w001 succeed now, with so many items? When would be better today? (truth: what only the generator knows)'
+\echo '-- 11:00. Will workflow w001 succeed now, with so many items? When would be better today?'
 SELECT items, probability::numeric(4,3), runs, source
-FROM (VALUES (50), (500)) v(items), LATERAL wfml.success_probability('w001', 
-    :'friday'::timestamptz + interval '11:00', jsonb_build_object('items', items));
+FROM (VALUES (50), (500)) v(items),
+     LATERAL wfml.success_probability('w001', :'friday'::timestamptz + interval '11:00', jsonb_build_object('items', items));
+\echo '-- (truth: what only the generator knows)'
 SELECT to_char(b.at, 'HH24:MI') AS at, b.probability::numeric(4,3), b.lower::numeric(4,3), date_trunc('second', b.expected_duration) AS takes, b.support, b.source,
        t.probability::numeric(4,3) AS truth
 FROM wfml.best_times('w001', :'friday'::timestamptz + interval '11:00', :'friday'::timestamptz + interval '24:00', '1 hour', 4) b
 JOIN wfml_demo.truth_hour t ON t.workflow_id = 'w001' AND t.hour = EXTRACT(hour FROM b.at) AND NOT t.weekend;
 
-\echo '-- So it is left to wfml to choose, by 22:00 at the latest. Should it run at 11:00? At 19:00?'
+\echo '-- So from now on it is left to wfml to choose, by 22:00 at the latest. Will it run on a Friday at 11:00? At 19:00?'
 SELECT wfml.schedule('w001', 'predictive', '{"window": "11:00-22:00", "deadline": "22:00"}') AS schedule \g /dev/null
-SELECT clock, r.run, r.probability::numeric(4,3), r.reason, r.source
-FROM unnest('{11:00,19:00}'::interval[]) clock, LATERAL wfml.should_run('w001', :'friday'::timestamptz + clock) r;
+SELECT to_char(clock, 'HH24:MI') AS clock, r.run, r.probability::numeric(4,3), r.reason, r.source
+FROM unnest('{11:00,19:00}'::interval[]) clock, LATERAL wfml.should_run('w001', :'friday'::timestamptz + interval '14 days' + clock) r;
 
-\echo '-- 17:00. Which runs of the last week are odd for their workflow, and why? (planted: the truth)'
+\echo '-- 17:00. Which runs of the last week are odd for their workflow, and why? (planted: the truth, - for none)'
 SELECT d.entity AS run, d.score::numeric(4,3), array_to_string(d.reasons, '; ') AS reasons, coalesce(t.what, '-') AS planted
 FROM wfml.detect_anomalies('runs', :'friday'::timestamptz - interval '7 days', 5) d LEFT JOIN wfml_demo.truth_anomaly t ON t.run_id::text = d.entity ORDER BY d.score DESC;
 
@@ -87,9 +94,9 @@ FROM (SELECT row_number() OVER (ORDER BY run_id DESC) AS id, duration_s FROM wfm
 SELECT pg_sleep(0.2) \g /dev/null
 SELECT name, version, status, predictions_24h, metric, round(live::numeric, 3) AS live, round(training::numeric, 3) AS training FROM wfml.health ORDER BY name;
 
-\echo '-- What was done in the background of all this:'
-SELECT kind, model, status, version, date_trunc('milliseconds', finished_at - started_at) AS took FROM wfml.jobs WHERE kind IN ('train_all', 'train_one') ORDER BY id;
+\echo '-- Each training has left a row in the list of jobs:'
+SELECT kind, model, status, version, result ->> 'rows' AS rows, elapsed
+FROM wfml.jobs WHERE kind = 'train_all' ORDER BY id;
 
 \echo
-\echo '== The same on real data, model by model'
-\ir real_data.sql
+\echo '== Models of one''s own, on real data'

@@ -1,5 +1,5 @@
--- Models on real data (test/data): the second part of the tour, run by
--- demo.sql beside this.
+-- Models on real data (test/data): the second part of the tour, run after
+-- demo.sql in the same session.
 
 \echo
 \echo '== 1. Classification: who earns more than 50,000 dollars? (1994 US census, 48,842 people)'
@@ -7,7 +7,7 @@
 
 -- One call: text, numbers and NULLs go in as they are.  A fifth of the rows
 -- is held out to measure with, then the model is fitted again on all of them.
-SELECT model, version, algorithm, task, rows, features, metric, round(score::numeric, 4) AS score,
+SELECT model, version, algorithm, rows, features, metric, round(score::numeric, 4) AS score,
        round(baseline::numeric, 4) AS baseline, round(seconds::numeric, 2) AS seconds, size
 FROM wfml.train('income', 'gradient_boosting',
                 $$SELECT * FROM data.adult WHERE split = 'train'$$, target => 'income');
@@ -121,8 +121,8 @@ FROM wfml.train('disturbed', 'random_forest',
                   FROM data.flowbench$$, 'anomaly_type',
                 '{"validation": "group", "group_column": "run_id"}');
 
-\echo '-- One task in words:'
-SELECT t.anomaly_type AS truth, wfml.explain_text('disturbed', t.*) AS "why"
+\echo '-- One task in words (the truth: cpu_3):'
+SELECT replace(wfml.explain_text('disturbed', t.*), '; ', E';\n') AS "why"
 FROM (SELECT * FROM data.flowbench WHERE anomaly_type = 'cpu_3' ORDER BY run_id DESC, job LIMIT 1) t;
 
 \echo
@@ -295,22 +295,23 @@ SELECT wfml.set_log_input('hourly', true), wfml.set_fallback('hourly', 'CASE WHE
 INSERT INTO hours (at, holiday, workingday, weather, temp, humidity, windspeed)
 SELECT date + make_interval(hours => hour), holiday, workingday, weather, temp, humidity, windspeed
 FROM data.bike_sharing WHERE year = 1 AND month <= 6 ORDER BY 1;
-SELECT at, weather, temp, expected FROM hours ORDER BY at DESC LIMIT 3;
+SELECT at, weather, temp, round(expected) AS expected FROM hours ORDER BY at DESC LIMIT 3;
 
 \echo '-- Later it learns how many bikes were really rented:'
 UPDATE hours h SET rentals = b.rentals
 FROM data.bike_sharing b WHERE h.rentals IS NULL AND h.at = b.date + make_interval(hours => b.hour);
 SELECT entity, version, round(value::numeric, 1) AS value, round(lower::numeric, 1) AS lower, round(upper::numeric, 1) AS upper,
-       actual, source, latency_us
+       actual, source
 FROM wfml.predictions ORDER BY id DESC LIMIT 3;
 
 \echo '-- Each morning: how are the models?  Many more ride in 2012 than in 2011, and it shows.'
 SELECT pg_sleep(0.2) \g /dev/null
-SELECT name, status, metric, live, live_lower, live_upper, training, advice
-FROM wfml.health WHERE name = 'hourly';
-SELECT * FROM wfml.drift('hourly') ORDER BY psi DESC LIMIT 3;
+SELECT name, status, metric, live, live_lower, live_upper, training FROM wfml.health WHERE name = 'hourly';
+SELECT advice FROM wfml.health WHERE name = 'hourly';
+SELECT feature, round(psi::numeric, 3) AS psi, verdict, rows FROM wfml.drift('hourly') ORDER BY psi DESC LIMIT 3;
 
-\echo '-- Each night: pg_cron runs this, or you. Only rows that the old version has never seen decide whether the new one is better.'
+\echo '-- Each night: pg_cron runs this, or you.'
+\echo '-- Only rows that the old version has never seen decide whether the new one is better.'
 SELECT model, reasons FROM wfml.retrain_due();
 CALL wfml.run_retraining();
 SELECT kind, model, status, version, message FROM wfml.jobs WHERE model = 'hourly';

@@ -55,7 +55,8 @@ start() {
 	"$STAGE_BIN/psql" -X -q -h "$dir/sockets" -p "$port" -U postgres -d postgres -c 'CREATE DATABASE wfml'
 	connection
 	"${client[@]}" -q -v ON_ERROR_STOP=1 -f test/data/load.sql
-	"${client[@]}" -q -v ON_ERROR_STOP=1 -P pager=off -f demo/demo.sql
+	# From standard input psql does not put file and line before every NOTICE.
+	cat demo/demo.sql demo/real_data.sql | "${client[@]}" -q -v ON_ERROR_STOP=1 -P pager=off
 	cat <<-EOT
 
 	The server is still there, for you to go on:
