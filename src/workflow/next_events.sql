@@ -60,8 +60,8 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	session_gap CONSTANT interval NOT NULL := (wfml.bound_source('events')).session_gap;
-	history text[];
-	times timestamptz[];
+	history pg_catalog.text[];
+	times pg_catalog.timestamptz[];
 BEGIN
 	IF n IS NULL OR n OPERATOR(pg_catalog.<) 0 THEN
 		RAISE EXCEPTION 'n must be 0 or more' USING ERRCODE = '22023';
@@ -72,7 +72,7 @@ BEGIN
 		FROM (SELECT e.event, e.at, pg_catalog.max(e.at) FILTER (WHERE e.pause OPERATOR(pg_catalog.>) session_gap) OVER () AS begins
 			FROM (SELECT r.event, r.at, r.at OPERATOR(pg_catalog.-) pg_catalog.lag(r.at) OVER (ORDER BY r.at, r.event) AS pause
 				FROM wfml.bound_rows('events', user_id => next_workflow_events.user_id, row_limit => 50,
-					until => next_workflow_events.at OPERATOR(pg_catalog.+) interval '1 microsecond') AS r (event text, at timestamptz)
+					until => next_workflow_events.at OPERATOR(pg_catalog.+) interval '1 microsecond') AS r (event pg_catalog.text, at pg_catalog.timestamptz)
 				WHERE r.event IS NOT NULL AND pg_catalog.isfinite(r.at)) e) s
 		WHERE s.begins IS NULL OR s.at OPERATOR(pg_catalog.>=) s.begins;
 		IF next_workflow_events.at OPERATOR(pg_catalog.>) (times[pg_catalog.cardinality(times)] OPERATOR(pg_catalog.+) session_gap) THEN
@@ -84,10 +84,10 @@ BEGIN
 		times := '{}';
 	END IF;
 	IF wfml.has_model('sequence_predictor') THEN
-		RETURN QUERY SELECT e.event, e.is_end, e.probability, e.rank, 'ml'::text
+		RETURN QUERY SELECT e.event, e.is_end, e.probability, e.rank, 'ml'::pg_catalog.text
 		FROM wfml.next_event('sequence_predictor', history, n, times) e;
 	ELSE
-		RETURN QUERY SELECT f.next_event, f.is_end, f.probability, f.ordinality::integer, 'rule'::text
+		RETURN QUERY SELECT f.next_event, f.is_end, f.probability, f.ordinality::integer, 'rule'::pg_catalog.text
 		FROM wfml.frequent_successors(history[pg_catalog.cardinality(history)], n) WITH ORDINALITY f;
 	END IF;
 END $$;

@@ -50,23 +50,23 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	named CONSTANT boolean NOT NULL := wfml.has_source('workflows');
-	history text[];
+	history pg_catalog.text[];
 BEGIN
 	IF n IS NULL OR n OPERATOR(pg_catalog.<) 0 THEN
 		RAISE EXCEPTION 'n must be 0 or more' USING ERRCODE = '22023';
 	END IF;
 	IF NOT wfml.has_model('workflow_recommender') THEN
 		RETURN QUERY
-		SELECT p.workflow_id, w.name, p.share, CASE WHEN p.users OPERATOR(pg_catalog.=) 1 THEN 'one user has it' ELSE pg_catalog.concat(p.users, ' users have it') END, 'rule'::text
+		SELECT p.workflow_id, w.name, p.share, CASE WHEN p.users OPERATOR(pg_catalog.=) 1 THEN 'one user has it' ELSE pg_catalog.concat(p.users, ' users have it') END, 'rule'::pg_catalog.text
 		FROM wfml.popular_workflows(user_id, CASE WHEN named THEN NULL ELSE n END) WITH ORDINALITY p
-		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => p.workflow_id) AS b (name text) WHERE named LIMIT 1) w ON true
+		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => p.workflow_id) AS b (name pg_catalog.text) WHERE named LIMIT 1) w ON true
 		WHERE NOT named OR w.is_there
 		ORDER BY p.ordinality LIMIT n;
 		RETURN;
 	END IF;
 	IF user_id IS NOT NULL AND wfml.has_source('usage') THEN
 		SELECT pg_catalog.array_agg(u.workflow_id) INTO history
-		FROM wfml.bound_rows('usage', user_id => recommend_workflows.user_id) AS u (workflow_id text, weight double precision)
+		FROM wfml.bound_rows('usage', user_id => recommend_workflows.user_id) AS u (workflow_id pg_catalog.text, weight double precision)
 		WHERE u.weight OPERATOR(pg_catalog.>) 0;
 	END IF;
 	-- Workflows that are gone since the training are passed over.
@@ -77,15 +77,15 @@ BEGIN
 				coalesce(o.name, l.item), ', which this user has')
 			WHEN t.source OPERATOR(pg_catalog.=) 'content' THEN 'is like workflows that this user has'
 			ELSE 'users with the same workflows have it'
-		END, 'ml'::text
+		END, 'ml'::pg_catalog.text
 	FROM (SELECT r.item, w.name, r.score, r.source, r.rank
 		FROM wfml.recommend('workflow_recommender', user_id, n OPERATOR(pg_catalog.+) 5, true, history) r
-		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => r.item) AS b (name text) WHERE named LIMIT 1) w ON true
+		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => r.item) AS b (name pg_catalog.text) WHERE named LIMIT 1) w ON true
 		WHERE NOT named OR w.is_there
 		ORDER BY r.rank LIMIT n) t
 	LEFT JOIN LATERAL (SELECT s.item FROM wfml.similar_items('workflow_recommender', t.item, 20) s
 		WHERE t.source OPERATOR(pg_catalog.<>) 'popular' AND s.item OPERATOR(pg_catalog.=) ANY (history) ORDER BY s.rank LIMIT 1) l ON true
-	LEFT JOIN LATERAL (SELECT b.name FROM wfml.bound_rows('workflows', workflow_id => l.item) AS b (name text) WHERE named AND l.item IS NOT NULL LIMIT 1) o ON true
+	LEFT JOIN LATERAL (SELECT b.name FROM wfml.bound_rows('workflows', workflow_id => l.item) AS b (name pg_catalog.text) WHERE named AND l.item IS NOT NULL LIMIT 1) o ON true
 	ORDER BY t.rank;
 END $$;
 COMMENT ON FUNCTION wfml.recommend_workflows(text, integer) IS

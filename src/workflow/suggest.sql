@@ -11,7 +11,7 @@ DECLARE
 	bound CONSTANT bigint NOT NULL := (wfml.bound_source('events')).id;	-- else an error here, without a long context
 	classifier CONSTANT boolean NOT NULL := wfml.has_model('pattern_classifier');
 	scorer CONSTANT boolean NOT NULL := wfml.has_model('suggestion_scorer');
-	answered_by CONSTANT text NOT NULL := CASE WHEN classifier AND scorer THEN 'ml' ELSE 'rule' END;
+	answered_by CONSTANT pg_catalog.text NOT NULL := CASE WHEN classifier AND scorer THEN 'ml' ELSE 'rule' END;
 	-- More than are shown, as the score ranks otherwise than the saving.
 	candidates CONSTANT integer := CASE WHEN in_category IS NULL THEN greatest(n, 20) ELSE greatest(n, 100) END;
 BEGIN

@@ -53,7 +53,7 @@ CREATE FUNCTION wfml.suggestion_words(pattern wfml.pattern, feature text) RETURN
 AS $$
 DECLARE
 	amount double precision;
-	unit text := ' seconds';
+	unit pg_catalog.text := ' seconds';
 BEGIN
 	IF feature OPERATOR(pg_catalog.=) 'users' THEN
 		RETURN CASE WHEN pattern.users OPERATOR(pg_catalog.=) 1 THEN 'done by one user'
@@ -75,7 +75,7 @@ BEGIN
 	ELSIF feature OPERATOR(pg_catalog.=) 'lift' THEN
 		RETURN CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 0 OR pattern.lift OPERATOR(pg_catalog.=) 'NaN' THEN NULL
 			WHEN pattern.lift OPERATOR(pg_catalog.>=) 1000 THEN 'over 1000'
-			ELSE pg_catalog.round(pattern.lift::numeric, CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 9.95 THEN 1 ELSE 0 END)::text END
+			ELSE pg_catalog.round(pattern.lift::numeric, CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 9.95 THEN 1 ELSE 0 END)::pg_catalog.text END
 			OPERATOR(pg_catalog.||) ' times as often as by chance';
 	ELSIF feature OPERATOR(pg_catalog.=) 'weekday_share' THEN
 		RETURN CASE WHEN pattern.weekday_share OPERATOR(pg_catalog.<) 0 OR pattern.weekday_share OPERATOR(pg_catalog.>) 1 THEN NULL
@@ -126,12 +126,12 @@ CREATE FUNCTION wfml.suggestion_reasons(pattern wfml.pattern, OUT explanation te
 AS $$
 #variable_conflict use_variable
 DECLARE
-	part record;
-	words text;
-	good text;
-	bad text;
+	part pg_catalog.record;
+	words pg_catalog.text;
+	good pg_catalog.text;
+	bad pg_catalog.text;
 	n integer := 0;
-	rule record;
+	rule pg_catalog.record;
 BEGIN
 	-- A loop, as sorting and aggregating in SQL takes three times as long.
 	IF wfml.has_model('suggestion_scorer') THEN
@@ -172,7 +172,7 @@ CREATE FUNCTION wfml.score_suggestion(pattern wfml.pattern,
 	LANGUAGE plpgsql STABLE PARALLEL SAFE COST 2000
 AS $$
 DECLARE
-	reasons record;
+	reasons pg_catalog.record;
 BEGIN
 	IF pattern IS NOT DISTINCT FROM NULL THEN
 		RETURN;

@@ -174,6 +174,22 @@ SELECT cmp_ok(wfml.auc(p.accepted, s.score), '>', 0.75::float8, 'whose score is 
 FROM wfml_demo.suggestion p, LATERAL wfml.score_suggestion(ROW(p.events, p.n_events, p.support, p.users, p.lift, p.typical_hour, p.weekday_share, p.gap)::wfml.pattern) s
 WHERE suggestion_id % 5 = 4;
 
+-- ---- somebody's own names before PostgreSQL's ----
+
+CREATE SCHEMA astray;
+CREATE DOMAIN astray.text AS pg_catalog.text CHECK (false);
+CREATE FUNCTION astray.wrong(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'astray'; END $$;
+CREATE OPERATOR astray.= (LEFTARG = pg_catalog.text, RIGHTARG = pg_catalog.text, FUNCTION = astray.wrong);
+SET LOCAL search_path = astray, pg_catalog, public;
+SELECT FROM wfml.classify_pattern(ROW('{a,b}', 3, 0.08, 30, 12, 9.2, 0.9, '3 minutes')::wfml.pattern) \g /dev/null
+SELECT FROM wfml.score_suggestion(ROW('{a,b}', 3, 0.08, 30, 12, 9.2, 0.9, '3 minutes')::wfml.pattern) \g /dev/null
+SELECT FROM wfml.next_workflow_events('u0001') \g /dev/null
+SELECT FROM wfml.recommend_workflows('u0001') \g /dev/null
+SELECT FROM wfml.suggest('u0001') \g /dev/null
+RESET search_path;
+DROP SCHEMA astray CASCADE;
+SELECT pass('it does not matter what stands first in search_path');
+
 -- ---- rights ----
 
 CREATE ROLE wfml_friend;
