@@ -15,7 +15,7 @@ SELECT wfml.bind('runs', 'run', known_at_start => '{items}');
 
 -- What is known, and by when
 SELECT jsonb_pretty(wfml.run_features('w7', '2024-02-02 09:00', known => '{"items": 5}'));
-SELECT f -> 'horizon_hours' AS horizon, f -> 'hour' AS hour, f -> 'hours_since_run' AS hours_since_run
+SELECT f -> 'horizon_hours' AS horizon, f -> 'hour' AS hour, f -> 'log_hours_since_run' AS log_hours_since_run
 FROM wfml.run_features('w7', '2024-02-02 09:00', known_by => '2024-02-01 15:00') f;
 SELECT wfml.run_features('w7', '2024-02-02 09:00', known_by => '2024-02-02 10:00');
 

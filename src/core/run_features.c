@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/mathx.h"
+
 #define HOUR INT64_C(3600000000)
 #define DAY_MINUTES 1440
 
@@ -21,16 +23,19 @@
 #define HOUR_REACH 120
 /* Weight of a run against the one after it, for the decayed rate. */
 #define DECAY 0.85
+/* Nothing is seen as longer ago, or further ahead, than this. */
+#define OLDEST_HOURS 720.0
+#define HORIZON_HOURS 168.0
 
 static const char *const run_names[WF_RUN_N_FEATURES] = {
 	"horizon_hours", "hour", "minute_of_day", "weekday", "weekend",
 	"runs", "rate", "rate_10", "rate_decayed", "hour_rate", "day_rate",
 	"last_outcome", "last_outcome_2", "last_outcome_3", "streak",
-	"hours_since_run", "hours_since_success", "hours_since_failure",
+	"log_hours_since_run", "log_hours_since_success", "log_hours_since_failure",
 	"median_seconds", "last_seconds",
 	"platform_rate", "platform_rate_50", "platform_rate_3h", "platform_rate_24h", "platform_hour_rate",
 	"running", "workflow_running", "started_1h", "started_24h",
-	"upstream_outcome", "upstream_hours", "upstream_rate"
+	"upstream_outcome", "upstream_log_hours", "upstream_rate"
 };
 
 static const char *const level_names[WF_LEVEL_N_FEATURES] = {"rate_of_", "rate_10_of_", "rate_24h_of_", "hour_rate_of_"};
@@ -144,6 +149,16 @@ hours_between(int64_t from, int64_t to)
 	return ((double) to - (double) from) / (double) HOUR;
 }
 
+/*
+ * How long ago.  A model of sums that has seen hours and is asked about months
+ * would say nonsense: so as a logarithm, and not without end.
+ */
+static double
+age(int64_t from, int64_t to)
+{
+	return wf_log(1 + fmin(hours_between(from, to), OLDEST_HOURS));
+}
+
 /* Outcomes in a row, and how long ago each of them last was. */
 static void
 look_back(const WfRunKnowledge *known, double *out)
@@ -154,7 +169,7 @@ look_back(const WfRunKnowledge *known, double *out)
 
 	for (size_t i = 0; i < 3; i++)
 		out[WF_RUN_LAST + i] = i < own.n ? (double) own.runs[i].succeeded : NAN;
-	out[WF_RUN_SINCE_RUN] = own.n > 0 ? hours_between(own.runs[0].finished, known->known_by) : NAN;
+	out[WF_RUN_SINCE_RUN] = own.n > 0 ? age(own.runs[0].finished, known->known_by) : NAN;
 	out[WF_RUN_SINCE_SUCCESS] = out[WF_RUN_SINCE_FAILURE] = NAN;
 	for (size_t i = 0; i < own.n && !(seen[0] && seen[1]); i++)
 	{
@@ -162,7 +177,7 @@ look_back(const WfRunKnowledge *known, double *out)
 
 		if (!seen[succeeded])
 			out[succeeded ? WF_RUN_SINCE_SUCCESS : WF_RUN_SINCE_FAILURE] =
-				hours_between(own.runs[i].finished, known->known_by);
+				age(own.runs[i].finished, known->known_by);
 		seen[succeeded] = true;
 		if (!seen[!succeeded])
 			streak++;
@@ -255,7 +270,7 @@ wf_run_features(const WfRunKnowledge *known, double out[WF_RUN_N_FEATURES])
 {
 	bool		upstream = known->upstream.n > 0;
 
-	out[WF_RUN_HORIZON] = hours_between(known->known_by, known->at);
+	out[WF_RUN_HORIZON] = fmin(hours_between(known->known_by, known->at), HORIZON_HOURS);
 	out[WF_RUN_HOUR] = known->minute % DAY_MINUTES / 60;
 	out[WF_RUN_MINUTE] = known->minute % DAY_MINUTES;
 	out[WF_RUN_WEEKDAY] = 1 + known->minute / DAY_MINUTES;
@@ -266,7 +281,7 @@ wf_run_features(const WfRunKnowledge *known, double out[WF_RUN_N_FEATURES])
 	out[WF_RUN_LAST_SECONDS] = known->own.n > 0 ? seconds_of(&known->own.runs[0]) : NAN;
 	look_around(known, out);
 	out[WF_RUN_UPSTREAM_LAST] = upstream ? (double) known->upstream.runs[0].succeeded : NAN;
-	out[WF_RUN_UPSTREAM_HOURS] = upstream ? hours_between(known->upstream.runs[0].finished, known->known_by) : NAN;
+	out[WF_RUN_UPSTREAM_HOURS] = upstream ? age(known->upstream.runs[0].finished, known->known_by) : NAN;
 	out[WF_RUN_UPSTREAM_RATE] = upstream ?
 		rate_of(known->upstream, known->upstream.n, out[WF_RUN_PLATFORM_RATE], STRENGTH) : NAN;
 }

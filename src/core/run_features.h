@@ -69,7 +69,7 @@ typedef struct WfRunKnowledge
 /* The features; NaN is "not known". */
 typedef enum WfRunFeature
 {
-	WF_RUN_HORIZON,				/* hours from known_by to at */
+	WF_RUN_HORIZON,				/* hours from known_by to at, 168 at most */
 	WF_RUN_HOUR,
 	WF_RUN_MINUTE,				/* of the day */
 	WF_RUN_WEEKDAY,				/* 1 = Monday */
@@ -84,7 +84,7 @@ typedef enum WfRunFeature
 	WF_RUN_LAST_2,
 	WF_RUN_LAST_3,
 	WF_RUN_STREAK,				/* equal outcomes in a row, negative for failures */
-	WF_RUN_SINCE_RUN,			/* hours before known_by */
+	WF_RUN_SINCE_RUN,			/* log(1 + hours before known_by, 720 at most) */
 	WF_RUN_SINCE_SUCCESS,
 	WF_RUN_SINCE_FAILURE,
 	WF_RUN_MEDIAN_SECONDS,
@@ -99,7 +99,7 @@ typedef enum WfRunFeature
 	WF_RUN_STARTED_1H,
 	WF_RUN_STARTED_24H,
 	WF_RUN_UPSTREAM_LAST,
-	WF_RUN_UPSTREAM_HOURS,
+	WF_RUN_UPSTREAM_HOURS,		/* as WF_RUN_SINCE_RUN */
 	WF_RUN_UPSTREAM_RATE,
 	WF_RUN_N_FEATURES
 } WfRunFeature;

@@ -135,6 +135,9 @@ SELECT is(p.probability, wfml.predict('trigger_predictor', wfml.run_features('3'
 SELECT is(p.probability, wfml.predict('trigger_predictor', wfml.run_features('3', '2024-03-14', '2024-03-13')), 'of slots too')
     FROM wfml.slot_probabilities('3', '{2024-03-14}', '2024-03-13') p;
 SELECT ok(p.probability IS NOT NULL AND p.source = 'ml', 'of an unknown workflow too') FROM wfml.success_probability('99', '2024-03-14') p;
+SELECT is(model, 'trigger_predictor', 'a sum of numbers') FROM wfml.train_trigger_predictor('{"candidate": "linear"}');
+SELECT ok(bool_and(p.probability BETWEEN 0.2 AND 0.9), 'says nothing extreme long after the last run')
+    FROM unnest('{2024-03-14,2024-09-14,2124-09-14}'::timestamptz[]) a, wfml.success_probability('3', a) p;
 SELECT is(wfml.drop_model('trigger_predictor')::text, '', 'dropped');
 
 -- ---- who ----

@@ -32,8 +32,8 @@ WF_TEST(features_by_hand)
 	WF_CHECK_NEAR(wf_run_rule(&known), (1.5 + 5 * rate) / 7.5, 1e-12);
 	WF_CHECK_EQ(out[WF_RUN_LAST], 0);
 	WF_CHECK_EQ(out[WF_RUN_STREAK], -2);
-	WF_CHECK_NEAR(out[WF_RUN_SINCE_RUN], 59.0 / 60, 1e-12);
-	WF_CHECK_NEAR(out[WF_RUN_SINCE_SUCCESS], 49 - 3.0 / 60, 1e-12);
+	WF_CHECK_NEAR(out[WF_RUN_SINCE_RUN], log(1 + 59.0 / 60), 1e-12);
+	WF_CHECK_NEAR(out[WF_RUN_SINCE_SUCCESS], log(1 + 49 - 3.0 / 60), 1e-12);
 	WF_CHECK_EQ(out[WF_RUN_MEDIAN_SECONDS], 180);
 	WF_CHECK_EQ(out[WF_RUN_LAST_SECONDS], 60);
 	WF_CHECK_EQ(out[WF_RUN_RUNNING], 1);
@@ -41,6 +41,15 @@ WF_TEST(features_by_hand)
 	WF_CHECK_EQ(out[WF_RUN_STARTED_1H], 1);
 	WF_CHECK_EQ(out[WF_RUN_STARTED_24H], 2);
 	WF_CHECK(isnan(out[WF_RUN_UPSTREAM_LAST]));
+	/* Long after all that is known it is no longer ago than a month, nor further ahead than a week. */
+	known.known_by += INT64_C(86400000000) * 36500;
+	known.at = known.known_by + INT64_C(86400000000) * 3650;
+	known.upstream = known.own;
+	wf_run_features(&known, out);
+	WF_CHECK_NEAR(out[WF_RUN_SINCE_RUN], log(721), 1e-12);
+	WF_CHECK_NEAR(out[WF_RUN_SINCE_FAILURE], log(721), 1e-12);
+	WF_CHECK_NEAR(out[WF_RUN_UPSTREAM_HOURS], log(721), 1e-12);
+	WF_CHECK_EQ(out[WF_RUN_HORIZON], 168);
 	known.own.n = 0;
 	WF_CHECK_NEAR(wf_run_rule(&known), platform, 1e-12);
 	known.platform.n = 0;
