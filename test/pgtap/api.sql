@@ -3,6 +3,8 @@
 -- transaction that only reads), on real models, and by roles of the web.
 
 \set QUIET 1
+-- some statements make several tests: a line each
+\pset fieldsep '\n'
 SET client_min_messages = error;
 BEGIN;
 SET LOCAL TimeZone = 'UTC';

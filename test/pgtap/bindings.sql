@@ -2,6 +2,8 @@
 -- Roles and tables live in the transaction.
 
 \set QUIET 1
+-- some statements make several tests: a line each
+\pset fieldsep '\n'
 SET client_min_messages = error;
 BEGIN;
 SET LOCAL TimeZone = 'UTC';

@@ -2,6 +2,8 @@
 -- promises of its numbers, and with whose rights it is made.
 
 \set QUIET 1
+-- some statements make several tests: a line each
+\pset fieldsep '\n'
 SET client_min_messages = error;
 SET jit = off;
 SET TimeZone = 'Asia/Kolkata';
