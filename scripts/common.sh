@@ -130,7 +130,7 @@ as_server_user() {
 # ---- building and staging ----
 
 build_extension() {
-	make -j"$(processors)" PG_CONFIG="$PG_CONFIG" all >&2
+	make -s -j"$(processors)" PG_CONFIG="$PG_CONFIG" all >&2
 }
 
 # stage_server DIR: sets STAGE_BIN.

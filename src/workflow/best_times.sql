@@ -46,7 +46,7 @@ BEGIN
 			coalesce(r.workflow_id = ANY (members), false) AS near
 		FROM wfml.bound_rows('runs', until => known_by, row_limit => 2000) AS r (workflow_id text, started_at timestamptz)
 		CROSS JOIN LATERAL (SELECT r.started_at AT TIME ZONE slot_group.timezone) local (t)
-		WHERE r.started_at IS NOT NULL),
+		WHERE isfinite(r.started_at)),
 	chosen AS MATERIALIZED (
 		SELECT n.slot, count(*) AS runs FROM newest n
 		WHERE n.near OR (SELECT count(*) FILTER (WHERE near) FROM newest) < 200 GROUP BY n.slot)
@@ -84,7 +84,7 @@ BEGIN
 		FROM wfml.bound_rows('runs', workflow_id => slot_estimates.workflow_id, until => known_by, row_limit => 1000)
 			AS b (user_id text, started_at timestamptz, finished_at timestamptz, succeeded boolean)
 		CROSS JOIN LATERAL (SELECT b.started_at AT TIME ZONE zone) local (t)
-		WHERE b.succeeded IS NOT NULL AND b.started_at IS NOT NULL AND b.finished_at IS NOT NULL) r;
+		WHERE b.succeeded IS NOT NULL AND isfinite(b.started_at) AND isfinite(b.finished_at)) r;
 	RETURN QUERY
 	SELECT v.slot, v.probability, v.lower, v.support,
 		make_interval(secs => coalesce(d.took, usual)), CASE WHEN model THEN 'ml' ELSE 'rule' END

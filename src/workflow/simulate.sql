@@ -52,7 +52,7 @@ BEGIN
 		FROM wfml.bound_rows('runs', workflow_id => simulate_workflow.workflow_id, until => simulate_workflow.until)
 			AS b (user_id text, started_at timestamptz, finished_at timestamptz, succeeded boolean)
 		CROSS JOIN LATERAL (SELECT b.started_at AT TIME ZONE zone) local (t)
-		WHERE b.succeeded IS NOT NULL AND b.started_at IS NOT NULL AND b.finished_at IS NOT NULL) r;
+		WHERE b.succeeded IS NOT NULL AND isfinite(b.started_at) AND isfinite(b.finished_at)) r;
 	IF slots IS NULL THEN
 		RETURN;
 	END IF;
