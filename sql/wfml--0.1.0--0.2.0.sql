@@ -2403,7 +2403,7 @@ BEGIN
 			coalesce(r.workflow_id = ANY (members), false) AS near
 		FROM wfml.bound_rows('runs', until => known_by, row_limit => 2000) AS r (workflow_id text, started_at timestamptz)
 		CROSS JOIN LATERAL (SELECT r.started_at AT TIME ZONE slot_group.timezone) local (t)
-		WHERE r.started_at IS NOT NULL),
+		WHERE isfinite(r.started_at)),
 	chosen AS MATERIALIZED (
 		SELECT n.slot, count(*) AS runs FROM newest n
 		WHERE n.near OR (SELECT count(*) FILTER (WHERE near) FROM newest) < 200 GROUP BY n.slot)
@@ -2441,7 +2441,7 @@ BEGIN
 		FROM wfml.bound_rows('runs', workflow_id => slot_estimates.workflow_id, until => known_by, row_limit => 1000)
 			AS b (user_id text, started_at timestamptz, finished_at timestamptz, succeeded boolean)
 		CROSS JOIN LATERAL (SELECT b.started_at AT TIME ZONE zone) local (t)
-		WHERE b.succeeded IS NOT NULL AND b.started_at IS NOT NULL AND b.finished_at IS NOT NULL) r;
+		WHERE b.succeeded IS NOT NULL AND isfinite(b.started_at) AND isfinite(b.finished_at)) r;
 	RETURN QUERY
 	SELECT v.slot, v.probability, v.lower, v.support,
 		make_interval(secs => coalesce(d.took, usual)), CASE WHEN model THEN 'ml' ELSE 'rule' END
@@ -2492,7 +2492,7 @@ BEGIN
 	LIMIT n;
 END $$;
 COMMENT ON FUNCTION wfml.best_times(text, timestamptz, timestamptz, interval, integer) IS
-	'the n best moments to start a workflow from since to until (exclusive), every step, from the runs known at since (now if that is later): best lower bound first. probability: estimated success rate of its hour, weekdays and weekends apart; lower: it is above that in about 9 of 10 cases; support: runs of its newest 1000 in that hour. Under 5 there is no support: lower is NULL, reason says so, and the moment ranks after all others. source "ml": doubly robust, see wfml.slot_values(); "rule", without a model trigger_predictor: shrunk success rate of the hour. Assumes that what makes a run fail and also moves its hour is seen: who runs it and when';
+	'the n best moments to start a workflow from since to until (exclusive), every step, from the runs known at since (now if that is later): best lower bound first. probability: estimated success rate of its hour, weekdays and weekends apart; lower: it is above that in about 9 of 10 cases; support: runs of its newest 1000 in that hour. Under 5 there is no support: lower is NULL, reason says so, and the moment ranks after all others. source "ml": doubly robust with an outcome model of its own that learns these runs in the call, see wfml.slot_values(); it is used once a model trigger_predictor has been trained, whose probabilities do not enter. "rule", before that: shrunk success rate of the hour. Assumes that what makes a run fail and also moves its hour is seen: who runs it and when';
 
 -- src/workflow/schedules.sql
 
@@ -3181,7 +3181,7 @@ BEGIN
 		FROM wfml.bound_rows('runs', workflow_id => simulate_workflow.workflow_id, until => simulate_workflow.until)
 			AS b (user_id text, started_at timestamptz, finished_at timestamptz, succeeded boolean)
 		CROSS JOIN LATERAL (SELECT b.started_at AT TIME ZONE zone) local (t)
-		WHERE b.succeeded IS NOT NULL AND b.started_at IS NOT NULL AND b.finished_at IS NOT NULL) r;
+		WHERE b.succeeded IS NOT NULL AND isfinite(b.started_at) AND isfinite(b.finished_at)) r;
 	IF slots IS NULL THEN
 		RETURN;
 	END IF;
@@ -3411,7 +3411,7 @@ CREATE FUNCTION wfml.suggestion_words(pattern wfml.pattern, feature text) RETURN
 AS $$
 DECLARE
 	amount double precision;
-	unit text := ' seconds';
+	unit pg_catalog.text := ' seconds';
 BEGIN
 	IF feature OPERATOR(pg_catalog.=) 'users' THEN
 		RETURN CASE WHEN pattern.users OPERATOR(pg_catalog.=) 1 THEN 'done by one user'
@@ -3433,7 +3433,7 @@ BEGIN
 	ELSIF feature OPERATOR(pg_catalog.=) 'lift' THEN
 		RETURN CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 0 OR pattern.lift OPERATOR(pg_catalog.=) 'NaN' THEN NULL
 			WHEN pattern.lift OPERATOR(pg_catalog.>=) 1000 THEN 'over 1000'
-			ELSE pg_catalog.round(pattern.lift::numeric, CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 9.95 THEN 1 ELSE 0 END)::text END
+			ELSE pg_catalog.round(pattern.lift::numeric, CASE WHEN pattern.lift OPERATOR(pg_catalog.<) 9.95 THEN 1 ELSE 0 END)::pg_catalog.text END
 			OPERATOR(pg_catalog.||) ' times as often as by chance';
 	ELSIF feature OPERATOR(pg_catalog.=) 'weekday_share' THEN
 		RETURN CASE WHEN pattern.weekday_share OPERATOR(pg_catalog.<) 0 OR pattern.weekday_share OPERATOR(pg_catalog.>) 1 THEN NULL
@@ -3484,12 +3484,12 @@ CREATE FUNCTION wfml.suggestion_reasons(pattern wfml.pattern, OUT explanation te
 AS $$
 #variable_conflict use_variable
 DECLARE
-	part record;
-	words text;
-	good text;
-	bad text;
+	part pg_catalog.record;
+	words pg_catalog.text;
+	good pg_catalog.text;
+	bad pg_catalog.text;
 	n integer := 0;
-	rule record;
+	rule pg_catalog.record;
 BEGIN
 	-- A loop, as sorting and aggregating in SQL takes three times as long.
 	IF wfml.has_model('suggestion_scorer') THEN
@@ -3530,7 +3530,7 @@ CREATE FUNCTION wfml.score_suggestion(pattern wfml.pattern,
 	LANGUAGE plpgsql STABLE PARALLEL SAFE COST 2000
 AS $$
 DECLARE
-	reasons record;
+	reasons pg_catalog.record;
 BEGIN
 	IF pattern IS NOT DISTINCT FROM NULL THEN
 		RETURN;
@@ -3614,8 +3614,8 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	session_gap CONSTANT interval NOT NULL := (wfml.bound_source('events')).session_gap;
-	history text[];
-	times timestamptz[];
+	history pg_catalog.text[];
+	times pg_catalog.timestamptz[];
 BEGIN
 	IF n IS NULL OR n OPERATOR(pg_catalog.<) 0 THEN
 		RAISE EXCEPTION 'n must be 0 or more' USING ERRCODE = '22023';
@@ -3626,7 +3626,7 @@ BEGIN
 		FROM (SELECT e.event, e.at, pg_catalog.max(e.at) FILTER (WHERE e.pause OPERATOR(pg_catalog.>) session_gap) OVER () AS begins
 			FROM (SELECT r.event, r.at, r.at OPERATOR(pg_catalog.-) pg_catalog.lag(r.at) OVER (ORDER BY r.at, r.event) AS pause
 				FROM wfml.bound_rows('events', user_id => next_workflow_events.user_id, row_limit => 50,
-					until => next_workflow_events.at OPERATOR(pg_catalog.+) interval '1 microsecond') AS r (event text, at timestamptz)
+					until => next_workflow_events.at OPERATOR(pg_catalog.+) interval '1 microsecond') AS r (event pg_catalog.text, at pg_catalog.timestamptz)
 				WHERE r.event IS NOT NULL AND pg_catalog.isfinite(r.at)) e) s
 		WHERE s.begins IS NULL OR s.at OPERATOR(pg_catalog.>=) s.begins;
 		IF next_workflow_events.at OPERATOR(pg_catalog.>) (times[pg_catalog.cardinality(times)] OPERATOR(pg_catalog.+) session_gap) THEN
@@ -3638,10 +3638,10 @@ BEGIN
 		times := '{}';
 	END IF;
 	IF wfml.has_model('sequence_predictor') THEN
-		RETURN QUERY SELECT e.event, e.is_end, e.probability, e.rank, 'ml'::text
+		RETURN QUERY SELECT e.event, e.is_end, e.probability, e.rank, 'ml'::pg_catalog.text
 		FROM wfml.next_event('sequence_predictor', history, n, times) e;
 	ELSE
-		RETURN QUERY SELECT f.next_event, f.is_end, f.probability, f.ordinality::integer, 'rule'::text
+		RETURN QUERY SELECT f.next_event, f.is_end, f.probability, f.ordinality::integer, 'rule'::pg_catalog.text
 		FROM wfml.frequent_successors(history[pg_catalog.cardinality(history)], n) WITH ORDINALITY f;
 	END IF;
 END $$;
@@ -3702,23 +3702,23 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	named CONSTANT boolean NOT NULL := wfml.has_source('workflows');
-	history text[];
+	history pg_catalog.text[];
 BEGIN
 	IF n IS NULL OR n OPERATOR(pg_catalog.<) 0 THEN
 		RAISE EXCEPTION 'n must be 0 or more' USING ERRCODE = '22023';
 	END IF;
 	IF NOT wfml.has_model('workflow_recommender') THEN
 		RETURN QUERY
-		SELECT p.workflow_id, w.name, p.share, CASE WHEN p.users OPERATOR(pg_catalog.=) 1 THEN 'one user has it' ELSE pg_catalog.concat(p.users, ' users have it') END, 'rule'::text
+		SELECT p.workflow_id, w.name, p.share, CASE WHEN p.users OPERATOR(pg_catalog.=) 1 THEN 'one user has it' ELSE pg_catalog.concat(p.users, ' users have it') END, 'rule'::pg_catalog.text
 		FROM wfml.popular_workflows(user_id, CASE WHEN named THEN NULL ELSE n END) WITH ORDINALITY p
-		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => p.workflow_id) AS b (name text) WHERE named LIMIT 1) w ON true
+		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => p.workflow_id) AS b (name pg_catalog.text) WHERE named LIMIT 1) w ON true
 		WHERE NOT named OR w.is_there
 		ORDER BY p.ordinality LIMIT n;
 		RETURN;
 	END IF;
 	IF user_id IS NOT NULL AND wfml.has_source('usage') THEN
 		SELECT pg_catalog.array_agg(u.workflow_id) INTO history
-		FROM wfml.bound_rows('usage', user_id => recommend_workflows.user_id) AS u (workflow_id text, weight double precision)
+		FROM wfml.bound_rows('usage', user_id => recommend_workflows.user_id) AS u (workflow_id pg_catalog.text, weight double precision)
 		WHERE u.weight OPERATOR(pg_catalog.>) 0;
 	END IF;
 	-- Workflows that are gone since the training are passed over.
@@ -3729,15 +3729,15 @@ BEGIN
 				coalesce(o.name, l.item), ', which this user has')
 			WHEN t.source OPERATOR(pg_catalog.=) 'content' THEN 'is like workflows that this user has'
 			ELSE 'users with the same workflows have it'
-		END, 'ml'::text
+		END, 'ml'::pg_catalog.text
 	FROM (SELECT r.item, w.name, r.score, r.source, r.rank
 		FROM wfml.recommend('workflow_recommender', user_id, n OPERATOR(pg_catalog.+) 5, true, history) r
-		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => r.item) AS b (name text) WHERE named LIMIT 1) w ON true
+		LEFT JOIN LATERAL (SELECT b.name, true AS is_there FROM wfml.bound_rows('workflows', workflow_id => r.item) AS b (name pg_catalog.text) WHERE named LIMIT 1) w ON true
 		WHERE NOT named OR w.is_there
 		ORDER BY r.rank LIMIT n) t
 	LEFT JOIN LATERAL (SELECT s.item FROM wfml.similar_items('workflow_recommender', t.item, 20) s
 		WHERE t.source OPERATOR(pg_catalog.<>) 'popular' AND s.item OPERATOR(pg_catalog.=) ANY (history) ORDER BY s.rank LIMIT 1) l ON true
-	LEFT JOIN LATERAL (SELECT b.name FROM wfml.bound_rows('workflows', workflow_id => l.item) AS b (name text) WHERE named AND l.item IS NOT NULL LIMIT 1) o ON true
+	LEFT JOIN LATERAL (SELECT b.name FROM wfml.bound_rows('workflows', workflow_id => l.item) AS b (name pg_catalog.text) WHERE named AND l.item IS NOT NULL LIMIT 1) o ON true
 	ORDER BY t.rank;
 END $$;
 COMMENT ON FUNCTION wfml.recommend_workflows(text, integer) IS
@@ -3758,7 +3758,7 @@ DECLARE
 	bound CONSTANT bigint NOT NULL := (wfml.bound_source('events')).id;	-- else an error here, without a long context
 	classifier CONSTANT boolean NOT NULL := wfml.has_model('pattern_classifier');
 	scorer CONSTANT boolean NOT NULL := wfml.has_model('suggestion_scorer');
-	answered_by CONSTANT text NOT NULL := CASE WHEN classifier AND scorer THEN 'ml' ELSE 'rule' END;
+	answered_by CONSTANT pg_catalog.text NOT NULL := CASE WHEN classifier AND scorer THEN 'ml' ELSE 'rule' END;
 	-- More than are shown, as the score ranks otherwise than the saving.
 	candidates CONSTANT integer := CASE WHEN in_category IS NULL THEN greatest(n, 20) ELSE greatest(n, 100) END;
 BEGIN
