@@ -81,6 +81,22 @@ wfml_find_owner(const char *name, Oid *owner)
 	return found;
 }
 
+Oid
+wfml_role_or_number(Name role, const char *hint)
+{
+	Oid			found = get_role_oid(NameStr(*role), true);
+	const char *digits = NameStr(*role);
+
+	if (!OidIsValid(found) && *digits && strspn(digits, "0123456789") == strlen(digits) && strlen(digits) <= 10)
+		found = DatumGetObjectId(DirectFunctionCall1(oidin, CStringGetDatum(digits)));
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role \"%s\" does not exist", NameStr(*role)),
+				 errhint("%s", hint)));
+	return found;
+}
+
 void
 wfml_check_owner(const char *name)
 {

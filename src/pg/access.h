@@ -15,6 +15,8 @@
 
 extern bool wfml_is_owner(Oid owner, Oid user);
 extern bool wfml_may_use(const char *name, Oid owner, Oid user);
+/* An existing role's name, or the number that views show for one that was dropped; 42704 with that hint. */
+extern Oid	wfml_role_or_number(Name role, const char *hint);
 
 /* WF001 with the closest names that the user may use as HINT; does not return. */
 extern void wfml_unknown_model(const char *reference, Oid user) __attribute__((noreturn));

@@ -24,6 +24,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "pg/access.h"
 #include "pg/arguments.h"
 #include "pg/binding.h"
 #include "pg/bindkind.h"
@@ -309,29 +310,14 @@ wfml_bind(PG_FUNCTION_ARGS)
 
 /* ---- unbind and grants ---- */
 
-/* A role's name, or the number that wfml.sources shows for one that is gone. */
-static Oid
-role_or_number(Name role)
-{
-	Oid			found = get_role_oid(NameStr(*role), true);
-	const char *digits = NameStr(*role);
-
-	if (!OidIsValid(found) && *digits && strspn(digits, "0123456789") == strlen(digits) && strlen(digits) <= 10)
-		found = DatumGetObjectId(DirectFunctionCall1(oidin, CStringGetDatum(digits)));
-	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role \"%s\" does not exist", NameStr(*role)),
-				 errhint("For a role that was dropped give the number that wfml.sources shows as owner.")));
-	return found;
-}
+static const char gone_hint[] = "For a role that was dropped give the number that wfml.sources shows as owner.";
 
 /* unbind(kind, owner) → whether there was one */
 Datum
 wfml_unbind(PG_FUNCTION_ARGS)
 {
 	const WfmlBindKind *kind = wfml_bind_kind(wfml_argument_text(fcinfo, 0, "kind"));
-	Oid			owner = PG_ARGISNULL(1) ? GetUserId() : role_or_number(PG_GETARG_NAME(1));
+	Oid			owner = PG_ARGISNULL(1) ? GetUserId() : wfml_role_or_number(PG_GETARG_NAME(1), gone_hint);
 	Oid			types[] = {TEXTOID, OIDOID};
 	Datum		values[] = {CStringGetTextDatum(kind->name), ObjectIdGetDatum(owner)};
 	WfmlWriter	writer;
@@ -363,7 +349,7 @@ change_grant(FunctionCallInfo fcinfo, const char *command, const char *sql)
 				 errmsg("permission denied to grant or revoke the %s bound by \"%s\"", binding->kind,
 						GetUserNameFromId(binding->owner, true))));
 	values[0] = Int64GetDatum(binding->id);
-	values[1] = ObjectIdGetDatum(everybody ? InvalidOid : role_or_number(PG_GETARG_NAME(1)));
+	values[1] = ObjectIdGetDatum(everybody ? InvalidOid : wfml_role_or_number(PG_GETARG_NAME(1), gone_hint));
 	wfml_write_begin(&writer, command);
 	(void) wfml_execute(sql, 2, types, values, NULL);
 	wfml_write_end(&writer);

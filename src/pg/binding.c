@@ -47,19 +47,6 @@
 PG_FUNCTION_INFO_V1(wfml_has_source);
 PG_FUNCTION_INFO_V1(wfml_bound_source);
 
-static Oid
-own_relation(const char *name)
-{
-	Oid			found = get_relname_relid(name, wfml_tables()->schema);
-
-	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"wfml.%s\" does not exist", name),
-				 errhint("Update the extension with ALTER EXTENSION wfml UPDATE.")));
-	return found;
-}
-
 static Datum
 attribute(HeapTuple tuple, AttrNumber attno, TupleDesc desc)
 {
@@ -93,14 +80,14 @@ read_binding(HeapTuple tuple, TupleDesc desc)
 static bool
 is_granted(int64 id, Oid user)
 {
-	Relation	table = table_open(own_relation("source_grant"), AccessShareLock);
+	Relation	table = table_open(wfml_own_relation("source_grant"), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		found = false;
 
 	ScanKeyInit(&key, Anum_grant_binding, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	scan = systable_beginscan(table, own_relation("source_grant_pkey"), true, wfml_snapshot(), 1, &key);
+	scan = systable_beginscan(table, wfml_own_relation("source_grant_pkey"), true, wfml_snapshot(), 1, &key);
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Oid			grantee = DatumGetObjectId(attribute(tuple, Anum_grant_grantee, RelationGetDescr(table)));
@@ -137,8 +124,8 @@ begin_scan(const char *kind, Oid owner)
 	ScanKeyEntryInitialize(&keys[0], 0, Anum_binding_kind, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID,
 						   F_TEXTEQ, CStringGetTextDatum(kind));
 	ScanKeyInit(&keys[1], Anum_binding_owner, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(owner));
-	result.table = table_open(own_relation("source_binding"), AccessShareLock);
-	result.scan = systable_beginscan(result.table, own_relation("source_binding_kind_owner_key"), true, wfml_snapshot(),
+	result.table = table_open(wfml_own_relation("source_binding"), AccessShareLock);
+	result.scan = systable_beginscan(result.table, wfml_own_relation("source_binding_kind_owner_key"), true, wfml_snapshot(),
 									 OidIsValid(owner) ? 2 : 1, keys);
 	return result;
 }

@@ -66,29 +66,12 @@ wfml_revoke_model(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* An existing role's name, or the number that wfml.models shows for a role that is gone. */
-static Oid
-old_owner_oid(Name role)
-{
-	Oid			found = get_role_oid(NameStr(*role), true);
-	const char *digits = NameStr(*role);
-
-	if (!OidIsValid(found) && *digits && strspn(digits, "0123456789") == strlen(digits) && strlen(digits) <= 10)
-		found = DatumGetObjectId(DirectFunctionCall1(oidin, CStringGetDatum(digits)));
-	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role \"%s\" does not exist", NameStr(*role)),
-				 errhint("For models of a role that was dropped give the number that wfml.models shows as owner.")));
-	return found;
-}
-
 /* reassign_models(old_owner, new_owner) → number of models */
 Datum
 wfml_reassign_models(PG_FUNCTION_ARGS)
 {
 	Name		from = PG_GETARG_NAME(0);
-	Oid			old_owner = old_owner_oid(from);
+	Oid			old_owner = wfml_role_or_number(from, "For models of a role that was dropped give the number that wfml.models shows as owner.");
 	Oid			new_owner = get_role_oid(NameStr(*PG_GETARG_NAME(1)), false);
 	Oid			types[] = {OIDOID, OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(old_owner), ObjectIdGetDatum(new_owner)};

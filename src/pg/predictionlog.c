@@ -68,19 +68,6 @@ typedef struct LogTable
 	Oid			sequence;
 } LogTable;
 
-static Oid
-find_relation(const char *name)
-{
-	Oid			found = get_relname_relid(name, wfml_tables()->schema);
-
-	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"wfml.%s\" does not exist", name),
-				 errhint("Update the extension with ALTER EXTENSION wfml UPDATE.")));
-	return found;
-}
-
 /* A dropped extension changes the registry, too, so its generation tells. */
 static const LogTable *
 log_table(void)
@@ -90,8 +77,8 @@ log_table(void)
 
 	if (t.generation != generation)
 	{
-		t.table = find_relation("prediction");
-		t.sequence = find_relation("prediction_id_seq");
+		t.table = wfml_own_relation("prediction");
+		t.sequence = wfml_own_relation("prediction_id_seq");
 		t.generation = generation;
 	}
 	return &t;

@@ -63,9 +63,9 @@ listen(void)
 }
 
 static Oid
-find_relation(const char *name)
+find_relation(const char *name, Oid schema)
 {
-	Oid			found = get_relname_relid(name, tables.schema);
+	Oid			found = get_relname_relid(name, schema);
 
 	if (!OidIsValid(found))
 		ereport(ERROR,
@@ -87,19 +87,25 @@ wfml_tables(void)
 	{
 		started = generation;
 		tables.schema = get_namespace_oid("wfml", false);
-		tables.registry = find_relation("registry");
-		tables.registry_pkey = find_relation("registry_pkey");
-		tables.ml_model = find_relation("ml_model");
-		tables.ml_model_pkey = find_relation("ml_model_pkey");
-		tables.ml_model_version = find_relation("ml_model_name_version_key");
-		tables.ml_artifact = find_relation("ml_artifact");
-		tables.ml_artifact_pkey = find_relation("ml_artifact_pkey");
-		tables.model_grant = find_relation("model_grant");
-		tables.model_grant_pkey = find_relation("model_grant_pkey");
+		tables.registry = find_relation("registry", tables.schema);
+		tables.registry_pkey = find_relation("registry_pkey", tables.schema);
+		tables.ml_model = find_relation("ml_model", tables.schema);
+		tables.ml_model_pkey = find_relation("ml_model_pkey", tables.schema);
+		tables.ml_model_version = find_relation("ml_model_name_version_key", tables.schema);
+		tables.ml_artifact = find_relation("ml_artifact", tables.schema);
+		tables.ml_artifact_pkey = find_relation("ml_artifact_pkey", tables.schema);
+		tables.model_grant = find_relation("model_grant", tables.schema);
+		tables.model_grant_pkey = find_relation("model_grant_pkey", tables.schema);
 		/* Looking up takes invalidation messages, which may have been about these. */
 	} while (started != generation);
 	tables_valid = true;
 	return &tables;
+}
+
+Oid
+wfml_own_relation(const char *name)
+{
+	return find_relation(name, wfml_tables()->schema);
 }
 
 uint64

@@ -59,6 +59,8 @@ typedef struct WfmlTables
 
 /* Valid until the next look at the catalogs; an ERROR when the extension is not installed. */
 extern const WfmlTables *wfml_tables(void);
+/* Any other relation of wfml's; an ERROR in a database whose extension is of before it. */
+extern Oid	wfml_own_relation(const char *name);
 
 /*
  * Grows whenever registry, ml_model or model_grant changed as far as this session has
