@@ -6,12 +6,12 @@
 #include "pg/compat.h"
 
 #include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -27,13 +27,16 @@ PG_FUNCTION_INFO_V1(wfml_run_example_columns);
 
 /* ---- a row as jsonb ---- */
 
-/* Exactly: the text of a float8 reads back as the same number. */
+/* Exactly, whatever extra_float_digits says: the shortest text that reads back as the same number. */
 static Numeric
 exact_numeric(double number)
 {
+	char		text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
 	if (number == rint(number) && fabs(number) < 1e15)
 		return int64_to_numeric((int64) number);
-	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(float8out_internal(number)),
+	double_to_shortest_decimal_buf(number, text);
+	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 

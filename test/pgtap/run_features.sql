@@ -84,6 +84,10 @@ ROLLBACK TO past;
 
 -- ---- hours are the binding's ----
 
+SELECT wfml.run_features('3', '2024-03-10') AS shown \gset
+SET LOCAL extra_float_digits = -10;
+SELECT is(wfml.run_features('3', '2024-03-10'), :'shown'::jsonb, 'numbers are whole however they are shown');
+SET LOCAL extra_float_digits = 1;
 SELECT is(wfml.run_features('3', '2024-03-10 23:30+00') ->> 'hour', '23', 'hour where it was bound');
 SET LOCAL TimeZone = 'Asia/Kolkata';
 SELECT is(wfml.run_features('3', '2024-03-10 23:30+00') ->> 'hour', '23', 'wherever the session is');
