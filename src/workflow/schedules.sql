@@ -493,7 +493,8 @@ BEGIN
 	run := false;
 	source := 'rule';
 	IF at < s.next_at THEN
-		reason := CASE WHEN s.type IN ('interval', 'cron') THEN format('next at %s', s.next_at) ELSE 'cooldown' END;
+		reason := CASE WHEN s.type IN ('interval', 'cron') THEN format('next at %s', s.next_at)
+			WHEN s.last_fired_at IS NULL THEN 'the schedule was made later' ELSE 'cooldown' END;
 		RETURN;
 	ELSIF s.type IN ('interval', 'cron') THEN
 		run := true;

@@ -4,7 +4,7 @@
 \set QUIET 1
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
-SELECT plan(98);
+SELECT plan(99);
 
 CREATE ROLE wfml_planner;
 CREATE ROLE wfml_other;
@@ -80,6 +80,7 @@ SELECT is(wfml.unschedule('c'), false, 'which it then is');
 
 -- event
 SELECT wfml.schedule('e', 'event', '{"event": "order", "cooldown": "1 hour"}') AS e \gset
+SELECT is((SELECT reason FROM wfml.should_run('e', now() - interval '1 year')), 'the schedule was made later', 'a moment before there was a schedule');
 SELECT is((SELECT run FROM wfml.should_run('e', now() + interval '1 second')), false, 'event: not without one');
 INSERT INTO shop.event VALUES ('u1', 'visit', now() + interval '1 minute');
 SELECT is((SELECT run FROM wfml.should_run('e', now() + interval '2 minutes')), false, 'another event is none');
