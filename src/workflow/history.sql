@@ -43,7 +43,7 @@ CREATE VIEW wfml.kept_runs WITH (security_barrier) AS
 	WHERE h.owner = pg_catalog.quote_ident(CURRENT_USER::text)::pg_catalog.regrole;
 COMMENT ON VIEW wfml.kept_runs IS
 	'finished runs of your tools that wfml.sync_runs() has kept, whether the tool still has them or not';
-COMMENT ON COLUMN wfml.kept_runs.tool IS 'n8n, airflow, pg_cron, or what your binding''s column kept_as says';
+COMMENT ON COLUMN wfml.kept_runs.tool IS 'n8n, airflow or pg_cron, with the schema where that has another name ("n8n in public"), or what your binding''s column kept_as says';
 COMMENT ON COLUMN wfml.kept_runs.name IS 'the workflow''s, when the run was kept';
 COMMENT ON COLUMN wfml.kept_runs.kept_at IS 'when wfml.sync_runs() found it';
 GRANT SELECT ON wfml.kept_runs TO PUBLIC;

@@ -267,7 +267,16 @@ SELECT is(as_role(current_user, $$SELECT workflow_id, name, events, category FRO
     '(1,nightly,,postgres) (2,"SELECT 1",,postgres)', 'its jobs');
 SELECT lives_ok('CALL wfml.sync_runs()', 'kept');
 SELECT is((SELECT string_agg(concat_ws('/', name, user_id, succeeded), ' ' ORDER BY run_id) FROM wfml.kept_runs), 'nightly/ann/t nightly/ann/f SELECT 1/ann/f', 'with their names and users');
-SELECT is((SELECT string_agg(DISTINCT owner || ' ' || tool, ', ' ORDER BY owner || ' ' || tool) FROM wfml.run_history), format('"Wfml Odd-Name" n8n, %s pg_cron, wfml_tool_owner airflow, wfml_tool_owner n8n, wfml_tool_stranger airflow', current_user), 'each owner''s in one table');
+SELECT is((SELECT string_agg(DISTINCT owner || ' ' || tool, ', ' ORDER BY owner || ' ' || tool) FROM wfml.run_history), format('"Wfml Odd-Name" n8n in N8n old.my_*, %s pg_cron in my_cron, wfml_tool_owner airflow in airflow2, wfml_tool_owner n8n, wfml_tool_stranger airflow in airflow3', current_user), 'each owner''s in one table');
+-- Another installation with the same ids, bound by the same role afterwards.
+CREATE SCHEMA other_cron;
+CREATE TABLE other_cron.job AS SELECT * FROM my_cron.job;
+CREATE TABLE other_cron.job_run_details AS SELECT * FROM my_cron.job_run_details LIMIT 0;
+INSERT INTO other_cron.job_run_details (jobid, runid, username, command, status, start_time, end_time) VALUES (1, 1, 'ann', 'VACUUM', 'failed', '2024-03-02 13:00', '2024-03-02 13:30');
+SELECT count(*) FROM wfml.bind_pg_cron('other_cron') \g /dev/null
+SELECT is(runs_of(current_user), '(1/1/13:00/13:30/f)', 'two installations of a tool are not mixed');
+CALL wfml.sync_runs();
+SELECT is(runs_of(current_user), '(1/1/13:00/13:30/f)', 'nor when they are kept');
 
 -- ---- tables of one's own ----
 
