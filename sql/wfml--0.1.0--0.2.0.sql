@@ -1589,7 +1589,7 @@ CREATE VIEW wfml.kept_runs WITH (security_barrier) AS
 	WHERE h.owner = pg_catalog.quote_ident(CURRENT_USER::text)::pg_catalog.regrole;
 COMMENT ON VIEW wfml.kept_runs IS
 	'finished runs of your tools that wfml.sync_runs() has kept, whether the tool still has them or not';
-COMMENT ON COLUMN wfml.kept_runs.tool IS 'n8n, airflow, pg_cron, or what your binding''s column kept_as says';
+COMMENT ON COLUMN wfml.kept_runs.tool IS 'n8n, airflow or pg_cron, with the schema where that has another name ("n8n in public"), or what your binding''s column kept_as says';
 COMMENT ON COLUMN wfml.kept_runs.name IS 'the workflow''s, when the run was kept';
 COMMENT ON COLUMN wfml.kept_runs.kept_at IS 'when wfml.sync_runs() found it';
 GRANT SELECT ON wfml.kept_runs TO PUBLIC;
@@ -1780,7 +1780,8 @@ BEGIN
 	END IF;
 	SELECT count(DISTINCT a.atttypid) = 1 INTO same_type FROM pg_attribute a
 		WHERE (a.attrelid = executions::regclass AND a.attname = 'workflowId') OR (a.attrelid = workflows::regclass AND a.attname = 'id');
-	RETURN wfml.tool_runs('n8n',
+	-- Two installations have the same ids: each is kept under a name of its own.
+	RETURN wfml.tool_runs('n8n' || CASE WHEN schema = 'n8n' AND table_prefix = '' THEN '' ELSE ' in ' || schema || CASE WHEN table_prefix = '' THEN '' ELSE '.' || table_prefix || '*' END END,
 		format(CASE WHEN same_type THEN '%s e LEFT JOIN %s w ON w.id = e."workflowId"'
 			ELSE '%s e LEFT JOIN %s w ON w.id::text = e."workflowId"::text' END, executions, workflows),
 		'e."workflowId"::text', 'e.id::text', 'e."startedAt"::timestamptz', 'e."stoppedAt"::timestamptz',
@@ -1941,7 +1942,7 @@ DECLARE
 	runs text[] := wfml.tool_columns('Airflow', schema, 'dag_run', '{dag_id,run_id,run_type,state,start_date,end_date}');
 	dag text[] := wfml.tool_columns('Airflow', schema, 'dag', '{dag_id}');
 BEGIN
-	RETURN wfml.tool_runs('airflow', format('%I.dag_run r LEFT JOIN %1$I.dag d ON d.dag_id = r.dag_id', schema),
+	RETURN wfml.tool_runs('airflow' || CASE WHEN schema = 'airflow' THEN '' ELSE ' in ' || schema END, format('%I.dag_run r LEFT JOIN %1$I.dag d ON d.dag_id = r.dag_id', schema),
 		'r.dag_id::text', 'r.run_id::text', 'r.start_date::timestamptz', 'r.end_date::timestamptz', 'r.state = ''success''',
 		CASE WHEN 'dag_display_name' = ANY (dag) THEN 'coalesce(d.dag_display_name, r.dag_id)::text' ELSE 'r.dag_id::text' END, 'NULL::text',
 		'r.run_type = ''scheduled'' AND r.start_date IS NOT NULL AND r.end_date IS NOT NULL AND r.state IN (''success'', ''failed'')',
@@ -1994,7 +1995,7 @@ DECLARE
 	wanted text[] := wfml.tool_kinds('pg_cron', kinds, '{runs,workflows}');
 	job text[] := wfml.tool_columns('pg_cron', schema, 'job', '{jobid,command,database}');
 	details text[] := wfml.tool_columns('pg_cron', schema, 'job_run_details', '{jobid,runid,username,command,status,start_time,end_time}');
-	runs text := wfml.tool_runs('pg_cron', format('%I.job_run_details r LEFT JOIN %1$I.job j ON j.jobid = r.jobid', schema),
+	runs text := wfml.tool_runs('pg_cron' || CASE WHEN schema = 'cron' THEN '' ELSE ' in ' || schema END, format('%I.job_run_details r LEFT JOIN %1$I.job j ON j.jobid = r.jobid', schema),
 		'r.jobid::text', 'r.runid::text', 'coalesce(r.start_time, r.end_time)', 'r.end_time', 'r.status = ''succeeded''',
 		CASE WHEN 'jobname' = ANY (job) THEN 'coalesce(j.jobname::text, r.command)' ELSE 'r.command' END, 'r.username::text',
 		'r.end_time IS NOT NULL AND r.status IN (''succeeded'', ''failed'')',
@@ -2991,7 +2992,8 @@ BEGIN
 	run := false;
 	source := 'rule';
 	IF at < s.next_at THEN
-		reason := CASE WHEN s.type IN ('interval', 'cron') THEN format('next at %s', s.next_at) ELSE 'cooldown' END;
+		reason := CASE WHEN s.type IN ('interval', 'cron') THEN format('next at %s', s.next_at)
+			WHEN s.last_fired_at IS NULL THEN 'the schedule was made later' ELSE 'cooldown' END;
 		RETURN;
 	ELSIF s.type IN ('interval', 'cron') THEN
 		run := true;
