@@ -83,6 +83,11 @@ DECLARE
 	c record;
 	columns text;
 BEGIN
+	-- It is made and dropped here, so one of somebody's own would be lost.
+	IF EXISTS (SELECT FROM wfml.models m WHERE m.name = 'trigger_predictor_candidate') THEN
+		RAISE EXCEPTION 'there is a model "trigger_predictor_candidate", the name that candidates are tried under' USING ERRCODE = '42710',
+			HINT = 'Give it another name: SELECT wfml.rename_model(''trigger_predictor_candidate'', ''…'').';
+	END IF;
 	SELECT r.at INTO oldest FROM wfml.bound_rows('runs') AS r0 (started_at timestamptz, succeeded boolean)
 		CROSS JOIN LATERAL (SELECT r0.started_at) r (at) WHERE r0.succeeded IS NOT NULL ORDER BY r.at DESC OFFSET 100000 LIMIT 1;
 	DROP TABLE IF EXISTS pg_temp.wfml_run_example, pg_temp.wfml_run_loss;

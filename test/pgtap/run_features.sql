@@ -133,6 +133,10 @@ CREATE TABLE compared AS SELECT * FROM wfml.trigger_candidates();
 SELECT is(count(*) || ' ' || count(*) FILTER (WHERE chosen), '5 1', 'five candidates, one chosen') FROM compared;
 SELECT ok(bool_and(behind >= 0 AND standard_error >= 0 AND brier BETWEEN 0 AND 0.5), 'with their scores') FROM compared;
 SELECT is(count(*), 0::bigint, 'and no model left') FROM wfml.models;
+SELECT count(*) FROM wfml.train('trigger_predictor_candidate', 'linear', 'SELECT i AS x, i % 2 = 0 AS y FROM generate_series(1, 60) i', 'y') \g /dev/null
+SELECT throws_ok('SELECT * FROM wfml.trigger_candidates()', '42710', NULL, 'a model of that name is nobody''s to drop');
+SELECT is(count(*), 1::bigint, 'and still there') FROM wfml.models;
+SELECT wfml.drop_model('trigger_predictor_candidate') \g /dev/null
 SELECT is(model || task, 'trigger_predictorclassification', 'a model') FROM wfml.train_trigger_predictor('{"candidate": "boosting", "rounds": 20}');
 SELECT ok(p.source = 'ml' AND p.probability > 0 AND p.probability < 1, 'answers') FROM wfml.success_probability('3', '2024-03-14') p;
 SELECT is(p.probability, wfml.predict('trigger_predictor', wfml.run_features('3', '2024-03-14')), 'by what run_features() says') FROM wfml.success_probability('3', '2024-03-14') p;
