@@ -2227,6 +2227,11 @@ DECLARE
 	c record;
 	columns text;
 BEGIN
+	-- It is made and dropped here, so one of somebody's own would be lost.
+	IF EXISTS (SELECT FROM wfml.models m WHERE m.name = 'trigger_predictor_candidate') THEN
+		RAISE EXCEPTION 'there is a model "trigger_predictor_candidate", the name that candidates are tried under' USING ERRCODE = '42710',
+			HINT = 'Give it another name: SELECT wfml.rename_model(''trigger_predictor_candidate'', ''…'').';
+	END IF;
 	SELECT r.at INTO oldest FROM wfml.bound_rows('runs') AS r0 (started_at timestamptz, succeeded boolean)
 		CROSS JOIN LATERAL (SELECT r0.started_at) r (at) WHERE r0.succeeded IS NOT NULL ORDER BY r.at DESC OFFSET 100000 LIMIT 1;
 	DROP TABLE IF EXISTS pg_temp.wfml_run_example, pg_temp.wfml_run_loss;
@@ -4805,7 +4810,8 @@ BEGIN
 	RETURN QUERY SELECT p.id, p.model, p.version, p.made_at, p.entity, p.value, p.label, p.confidence, p.source, p.latency_us, p.actual, p.actual_at
 		FROM wfml.predictions p
 		WHERE (predictions.type IS NULL OR p.model = predictions.type) AND p.made_at >= coalesce(predictions.since, '-infinity') AND NOT p.shadow
-		ORDER BY p.made_at DESC, p.id DESC LIMIT predictions.n;
+		-- by id, which has an index for all of the log: the order of time but for what was logged at once
+		ORDER BY p.id DESC LIMIT predictions.n;
 END $$;
 COMMENT ON FUNCTION wfml_api.predictions(text, timestamptz, integer) IS
 	'GET /predictions: the newest logged predictions that the caller may see (wfml.predictions), with their outcomes';
