@@ -10,7 +10,8 @@
 
 #include "core/mathx.h"
 
-#define PRIOR_RUNS 2.0			/* of the rate that is believed in before */
+#define PRIOR_RATE 0.7			/* believed in before any run */
+#define PRIOR_RUNS 2.0			/* of that rate */
 #define GROUP_RUNS 10.0			/* weight of the group in a propensity */
 #define LEAST_PROPENSITY 0.01	/* weights are at most 100 */
 #define DRIFT 0.002				/* variance that the base gains by each run */
@@ -209,7 +210,7 @@ rate_of(const WfSlotRun *runs, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		succeeded += runs[i].succeeded;
-	return (succeeded + PRIOR_RUNS * 0.7) / ((double) n + PRIOR_RUNS);
+	return (succeeded + PRIOR_RUNS * PRIOR_RATE) / ((double) n + PRIOR_RUNS);
 }
 
 static void
@@ -247,7 +248,8 @@ wf_slot_values(const WfSlotRun *runs, size_t n, WfBelief *who, size_t n_who,
 	for (size_t i = 0; i < n; i++)
 		counts[runs[i].slot]++;
 	wf_slot_propensity(counts, group, e);
-	wf_slot_model_init(model, who, n_who, rate_of(runs, n < 20 ? n : 20));
+	/* Not the rate of these runs, which would let each of them judge itself. */
+	wf_slot_model_init(model, who, n_who, PRIOR_RATE);
 	for (size_t i = 0; i < n; i++)
 	{
 		add_run(model, &runs[i], e, sums);
@@ -255,7 +257,7 @@ wf_slot_values(const WfSlotRun *runs, size_t n, WfBelief *who, size_t n_who,
 	}
 	for (int s = 0; s < WF_N_SLOTS; s++)
 	{
-		double		mean = n > 0 ? (sums[s].mu + sums[s].rest) / m : rate_of(runs, 0);
+		double		mean = n > 0 ? (sums[s].mu + sums[s].rest) / m : PRIOR_RATE;
 		double		mu = sums[s].mu / m;
 		double		variance = (fmax(sums[s].mu2 / m - mu * mu, 0) + sums[s].spread / m) / m;
 

@@ -137,6 +137,23 @@ WF_TEST(slots_judge)
 	WF_CHECK_EQ(judged[0].chosen, -1);
 }
 
+WF_TEST(slots_first_run_does_not_judge_itself)
+{
+	/* Where the only run has no weight its outcome is of no account. */
+	WfSlotRun	run = {.slot = 3, .succeeded = true};
+	WfBelief	who[1];
+	double		none[WF_N_SLOTS] = {0};
+	WfSlotModel model;
+	WfSlotValue succeeded[WF_N_SLOTS];
+	WfSlotValue failed[WF_N_SLOTS];
+
+	wf_slot_values(&run, 1, who, 1, none, &model, succeeded);
+	run.succeeded = false;
+	wf_slot_values(&run, 1, who, 1, none, &model, failed);
+	WF_CHECK_NEAR(succeeded[15].probability, failed[15].probability, 0);
+	WF_CHECK(succeeded[3].probability > failed[3].probability);
+}
+
 WF_TEST(slots_do_not_peek)
 {
 	/* What is said of a run does not depend on it, nor on what comes after it. */
